@@ -5,4 +5,6 @@
 pub mod base;
 pub mod crypto;
 pub mod remote;
+pub mod store;
+pub mod tree;
 pub mod wire;

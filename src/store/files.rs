@@ -1,0 +1,219 @@
+//! Photos: the server's records as received, and what had to be found out about them.
+
+use super::error::StoreResult;
+use super::seal::Spot;
+use super::{Rows, Tx};
+use crate::base::{ContentNo, FileId, FileKind};
+use crate::crypto::FileKey;
+use rusqlite::{OptionalExtension, Row, params};
+
+/// One photo.
+#[derive(Clone, Debug)]
+pub struct FileRow {
+    pub id: FileId,
+    pub own: bool,
+    /// `None`: its record cannot be opened.
+    pub kind: Option<FileKind>,
+    pub hidden: bool,
+    pub trashed: bool,
+    pub stand_in: bool,
+    /// Another version took its place here.
+    pub previous: bool,
+    pub content: Option<ContentNo>,
+    /// An edited name that the server has not confirmed.
+    pub want_name: Option<String>,
+}
+
+/// Magic metadata as received.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RawMagic {
+    pub version: i64,
+    pub header: Vec<u8>,
+    /// Empty where the file carries a version and nothing else.
+    pub data: Vec<u8>,
+}
+
+/// A photo's record as received, everything but its content's header.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RawRecord {
+    pub thumb_header: Vec<u8>,
+    pub meta_header: Vec<u8>,
+    pub meta: Vec<u8>,
+    pub public: Option<RawMagic>,
+    pub private: Option<RawMagic>,
+}
+
+const COLUMNS: &str = "id, own, kind, hidden, trashed, stand_in, previous, content, want_name";
+
+fn spot(id: FileId, column: &'static str) -> Spot {
+    Spot::new("files", column, id.0)
+}
+
+fn magic_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<RawMagic>> {
+    let version: Option<i64> = row.get(at)?;
+    let Some(version) = version else { return Ok(None) };
+    let header: Option<Vec<u8>> = row.get(at + 1)?;
+    let data: Option<Vec<u8>> = row.get(at + 2)?;
+    Ok(Some(RawMagic { version, header: header.unwrap_or_default(), data: data.unwrap_or_default() }))
+}
+
+impl Rows<'_> {
+    fn file_of(&self, row: &Row<'_>) -> StoreResult<FileRow> {
+        let id = FileId(row.get(0)?);
+        let want_name: Option<Vec<u8>> = row.get(8)?;
+        Ok(FileRow {
+            id,
+            own: row.get(1)?,
+            kind: row.get::<_, Option<i64>>(2)?.map(FileKind::from_wire),
+            hidden: row.get(3)?,
+            trashed: row.get(4)?,
+            stand_in: row.get(5)?,
+            previous: row.get(6)?,
+            content: row.get::<_, Option<i64>>(7)?.map(ContentNo),
+            want_name: want_name.map(|sealed| self.seals.open_text(spot(id, "want_name"), &sealed)).transpose()?,
+        })
+    }
+
+    pub fn load_file(&self, id: FileId) -> StoreResult<Option<FileRow>> {
+        let mut query = self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM files WHERE id = ?1"))?;
+        query.query_row([id.0], |row| Ok(self.file_of(row))).optional()?.transpose()
+    }
+
+    /// Photos with this content hash and kind, lowest number first.
+    pub fn load_files_by_hash(&self, hash: &str, kind: FileKind) -> StoreResult<Vec<FileRow>> {
+        let tag = self.seals.hash_tag(hash, kind.to_wire());
+        let mut query =
+            self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM files WHERE hash_tag = ?1 ORDER BY id"))?;
+        let rows = query.query_map([&tag[..]], |row| Ok(self.file_of(row)))?;
+        rows.map(|row| row?).collect()
+    }
+
+    pub fn load_file_key(&self, id: FileId) -> StoreResult<Option<FileKey>> {
+        let mut query = self.conn.prepare_cached("SELECT key FROM files WHERE id = ?1")?;
+        let sealed: Option<Option<Vec<u8>>> = query.query_row([id.0], |row| row.get(0)).optional()?;
+        sealed.flatten().map(|sealed| self.seals.open_file_key(spot(id, "key"), &sealed)).transpose()
+    }
+
+    pub fn load_record(&self, id: FileId) -> StoreResult<Option<RawRecord>> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT thumb_header, meta_header, meta, pub_version, pub_header, pub, priv_version, priv_header, priv \
+             FROM files WHERE id = ?1",
+        )?;
+        let text = |row: &Row<'_>, at| -> rusqlite::Result<Vec<u8>> {
+            Ok(row.get::<_, Option<Vec<u8>>>(at)?.unwrap_or_default())
+        };
+        let record = query.query_row([id.0], |row| {
+            Ok(RawRecord {
+                thumb_header: text(row, 0)?,
+                meta_header: text(row, 1)?,
+                meta: text(row, 2)?,
+                public: magic_of(row, 3)?,
+                private: magic_of(row, 6)?,
+            })
+        });
+        Ok(record.optional()?)
+    }
+
+    /// Photos whose thumbnail is the stand-in, previous versions, and members that are not shown yet.
+    pub fn count_files(&self) -> StoreResult<FileCounts> {
+        let count = |condition: &str| -> StoreResult<u64> {
+            let sql = format!("SELECT count(*) FROM files WHERE {condition}");
+            Ok(self.conn.prepare_cached(&sql)?.query_row([], |row| row.get(0))?)
+        };
+        Ok(FileCounts {
+            stand_ins: count("stand_in AND own")?,
+            previous: count("previous AND NOT trashed")?,
+            live_photos: count("kind = 2 AND NOT trashed")?,
+            unreadable: count("kind IS NULL")?,
+        })
+    }
+
+    /// Photos that are a live member of an own album.
+    pub fn count_photos(&self) -> StoreResult<u64> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT count(DISTINCT file) FROM members WHERE coalesce(want, live) = 1 AND listing IS NOT NULL",
+        )?;
+        Ok(query.query_row([], |row| row.get(0))?)
+    }
+}
+
+/// What `status` tells of the photos.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct FileCounts {
+    pub stand_ins: u64,
+    pub previous: u64,
+    /// Live photos; not listed yet.
+    pub live_photos: u64,
+    pub unreadable: u64,
+}
+
+/// What is known of a photo beside its record.
+#[derive(Clone, Copy, Debug)]
+pub struct FileFacts<'a> {
+    pub own: bool,
+    pub kind: Option<FileKind>,
+    pub key: Option<&'a FileKey>,
+    /// The content hash as the metadata has it.
+    pub hash: Option<&'a str>,
+    pub hidden: bool,
+    pub stand_in: bool,
+}
+
+impl Tx<'_> {
+    /// Stores or replaces a photo's record; what is local to this machine stays.
+    pub fn save_file(&self, id: FileId, facts: &FileFacts<'_>, record: &RawRecord) -> StoreResult<()> {
+        let mut upsert = self.conn.prepare_cached(
+            "INSERT INTO files (id, own, kind, key, hash_tag, hidden, trashed, stand_in, previous, thumb_header, \
+             meta_header, meta, pub_version, pub_header, pub, priv_version, priv_header, priv) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+             ON CONFLICT (id) DO UPDATE SET own = ?2, kind = ?3, key = coalesce(?4, key), hash_tag = ?5, hidden = ?6, \
+             stand_in = ?7, thumb_header = ?8, meta_header = ?9, meta = ?10, pub_version = ?11, pub_header = ?12, \
+             pub = ?13, priv_version = ?14, priv_header = ?15, priv = ?16",
+        )?;
+        let kind = facts.kind.map(FileKind::to_wire);
+        let hash_tag = facts.hash.zip(kind).map(|(hash, kind)| self.seals.hash_tag(hash, kind));
+        let (public, private) = (record.public.as_ref(), record.private.as_ref());
+        upsert.execute(params![
+            id.0,
+            facts.own,
+            kind,
+            facts.key.map(|key| self.seals.seal_key(spot(id, "key"), key)),
+            hash_tag.as_ref().map(|tag| &tag[..]),
+            facts.hidden,
+            facts.stand_in,
+            record.thumb_header,
+            record.meta_header,
+            record.meta,
+            public.map(|magic| magic.version),
+            public.map(|magic| &magic.header),
+            public.map(|magic| &magic.data),
+            private.map(|magic| magic.version),
+            private.map(|magic| &magic.header),
+            private.map(|magic| &magic.data),
+        ])?;
+        Ok(())
+    }
+
+    fn set_file(&self, id: FileId, column: &str, value: impl rusqlite::ToSql) -> StoreResult<()> {
+        let mut update = self.conn.prepare_cached(&format!("UPDATE files SET {column} = ?2 WHERE id = ?1"))?;
+        update.execute(params![id.0, value])?;
+        Ok(())
+    }
+
+    pub fn save_file_content(&self, id: FileId, content: ContentNo) -> StoreResult<()> {
+        self.set_file(id, "content", content.0)
+    }
+
+    pub fn save_file_trashed(&self, id: FileId, trashed: bool) -> StoreResult<()> {
+        self.set_file(id, "trashed", trashed)
+    }
+
+    pub fn save_file_previous(&self, id: FileId) -> StoreResult<()> {
+        self.set_file(id, "previous", true)
+    }
+
+    pub fn save_file_want_name(&self, id: FileId, name: Option<&str>) -> StoreResult<()> {
+        let sealed = name.map(|name| self.seals.seal(spot(id, "want_name"), name.as_bytes()));
+        self.set_file(id, "want_name", sealed)
+    }
+}

@@ -1,0 +1,215 @@
+//! Memberships: which photo is in which album, as the server said and as pending changes make it.
+
+use super::error::StoreResult;
+use super::listing::Listing;
+use super::seal::Spot;
+use super::{Rows, Tx};
+use crate::base::{AlbumNo, FileId, Timestamp};
+use rusqlite::{OptionalExtension, Row, params};
+
+/// One photo in one album.
+#[derive(Clone, Debug)]
+pub struct MemberRow {
+    pub album: AlbumNo,
+    pub file: FileId,
+    /// What the server said last.
+    pub live: bool,
+    /// What a pending change makes of it.
+    pub want: Option<bool>,
+    pub updation: Timestamp,
+    /// What its directory shows; `None` while it has no name, and for what is not listed.
+    pub listing: Option<Listing>,
+}
+
+impl MemberRow {
+    /// Confirmed ⊕ pending (I6).
+    pub fn is_visible(&self) -> bool {
+        self.want.unwrap_or(self.live)
+    }
+}
+
+/// A name given to a member: which suffix, and how its group is found again.
+#[derive(Clone, Copy, Debug)]
+pub struct NameSlot<'a> {
+    pub stem: &'a [u8],
+    pub together: i64,
+    pub suffix: u32,
+    /// May pass to a newcomer at the next complete pull (semantics 1.6).
+    pub provisional: bool,
+}
+
+const COLUMNS: &str = "album, file, live, want, updation, listing";
+
+fn spot(album: AlbumNo, file: FileId) -> Spot {
+    Spot { table: "members", column: "listing", row: (album.0, file.0) }
+}
+
+impl Rows<'_> {
+    fn member_of(&self, row: &Row<'_>) -> StoreResult<MemberRow> {
+        let (album, file) = (AlbumNo(row.get(0)?), FileId(row.get(1)?));
+        let sealed = row.get_ref(5)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+        let listing = match sealed {
+            Some(sealed) => Some(Listing::from_bytes(&self.seals.open(spot(album, file), sealed)?)?),
+            None => None,
+        };
+        Ok(MemberRow { album, file, live: row.get(2)?, want: row.get(3)?, updation: Timestamp(row.get(4)?), listing })
+    }
+
+    fn load_members(&self, condition: &str, values: impl rusqlite::Params) -> StoreResult<Vec<MemberRow>> {
+        let mut query = self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM members WHERE {condition}"))?;
+        let rows = query.query_map(values, |row| Ok(self.member_of(row)))?;
+        rows.map(|row| row?).collect()
+    }
+
+    pub fn load_member(&self, album: AlbumNo, file: FileId) -> StoreResult<Option<MemberRow>> {
+        Ok(self.load_members("album = ?1 AND file = ?2", [album.0, file.0])?.pop())
+    }
+
+    /// All memberships of a photo, those that ended too.
+    pub fn load_memberships(&self, file: FileId) -> StoreResult<Vec<MemberRow>> {
+        self.load_members("file = ?1", [file.0])
+    }
+
+    /// Calls `each` for everything that an album's directory shows, in the order of the file numbers.
+    pub fn for_each_listed(&self, album: AlbumNo, mut each: impl FnMut(FileId, Listing)) -> StoreResult<()> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT album, file, live, want, updation, listing FROM members \
+             WHERE album = ?1 AND listing IS NOT NULL AND coalesce(want, live) = 1",
+        )?;
+        let mut rows = query.query([album.0])?;
+        while let Some(row) = rows.next()? {
+            let member = self.member_of(row)?;
+            if let Some(listing) = member.listing {
+                each(member.file, listing);
+            }
+        }
+        Ok(())
+    }
+
+    /// Visible members that have no name yet, lowest file number first, of readable photos.
+    pub fn load_unnamed(&self, album: AlbumNo) -> StoreResult<Vec<FileId>> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT m.file FROM members m JOIN files f ON f.id = m.file \
+             WHERE m.album = ?1 AND m.listing IS NULL AND coalesce(m.want, m.live) = 1 AND f.kind IS NOT NULL \
+             AND f.kind <> 2 ORDER BY m.file",
+        )?;
+        let rows = query.query_map([album.0], |row| Ok(FileId(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Members whose suffix may be given up, lowest file number first.
+    pub fn load_provisional(&self, album: AlbumNo) -> StoreResult<Vec<FileId>> {
+        let mut query =
+            self.conn.prepare_cached("SELECT file FROM members WHERE album = ?1 AND provisional = 1 ORDER BY file")?;
+        let rows = query.query_map([album.0], |row| Ok(FileId(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The visible member of this name.
+    pub fn find_member(&self, album: AlbumNo, name: &[u8]) -> StoreResult<Option<FileId>> {
+        let tag = self.seals.name_tag(album.0, name);
+        let mut query = self.conn.prepare_cached(
+            "SELECT file FROM members WHERE album = ?1 AND name_tag = ?2 AND coalesce(want, live) = 1 LIMIT 1",
+        )?;
+        Ok(query.query_row(params![album.0, &tag[..]], |row| Ok(FileId(row.get(0)?))).optional()?)
+    }
+
+    /// The suffix that an earlier member of the group got.
+    pub fn find_suffix(&self, album: AlbumNo, stem: &[u8], together: i64) -> StoreResult<Option<u32>> {
+        let tag = self.seals.stem_tag(album.0, stem, together);
+        let mut query = self.conn.prepare_cached(
+            "SELECT suffix FROM members WHERE album = ?1 AND stem_tag = ?2 AND coalesce(want, live) = 1 LIMIT 1",
+        )?;
+        Ok(query.query_row(params![album.0, &tag[..]], |row| row.get(0)).optional()?)
+    }
+
+    /// Whether anything at all is in the album, shown or not; what the server would call not empty.
+    pub fn has_members(&self, album: AlbumNo) -> StoreResult<bool> {
+        let mut query =
+            self.conn.prepare_cached("SELECT 1 FROM members WHERE album = ?1 AND coalesce(want, live) = 1 LIMIT 1")?;
+        Ok(query.exists([album.0])?)
+    }
+
+    /// How many memberships of an album the server last called live.
+    pub fn count_live(&self, album: AlbumNo) -> StoreResult<u64> {
+        let mut query = self.conn.prepare_cached("SELECT count(*) FROM members WHERE album = ?1 AND live = 1")?;
+        Ok(query.query_row([album.0], |row| row.get(0))?)
+    }
+}
+
+impl Tx<'_> {
+    /// What the server says of a membership.
+    pub fn save_member(&self, album: AlbumNo, file: FileId, live: bool, updation: Timestamp) -> StoreResult<()> {
+        let mut upsert = self.conn.prepare_cached(
+            "INSERT INTO members (album, file, live, updation) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (album, file) DO UPDATE SET live = ?3, updation = ?4",
+        )?;
+        upsert.execute(params![album.0, file.0, live, updation.0])?;
+        Ok(())
+    }
+
+    /// What a pending change makes of a membership; `None` once it is settled.
+    pub fn save_member_want(&self, album: AlbumNo, file: FileId, want: Option<bool>) -> StoreResult<()> {
+        let mut upsert = self.conn.prepare_cached(
+            "INSERT INTO members (album, file, live, want, updation) VALUES (?1, ?2, 0, ?3, 0) \
+             ON CONFLICT (album, file) DO UPDATE SET want = ?3",
+        )?;
+        upsert.execute(params![album.0, file.0, want])?;
+        Ok(())
+    }
+
+    /// Gives a member its name, or another one.
+    pub fn save_listing(&self, album: AlbumNo, file: FileId, listing: &Listing, slot: NameSlot<'_>) -> StoreResult<()> {
+        let mut update = self.conn.prepare_cached(
+            "UPDATE members SET listing = ?3, name_tag = ?4, stem_tag = ?5, suffix = ?6, provisional = ?7 \
+             WHERE album = ?1 AND file = ?2",
+        )?;
+        let sealed = self.seals.seal(spot(album, file), &listing.to_bytes());
+        let name_tag = self.seals.name_tag(album.0, &listing.name);
+        let stem_tag = self.seals.stem_tag(album.0, slot.stem, slot.together);
+        update.execute(params![
+            album.0,
+            file.0,
+            sealed,
+            &name_tag[..],
+            &stem_tag[..],
+            slot.suffix,
+            slot.provisional
+        ])?;
+        Ok(())
+    }
+
+    /// Changes what is shown beside the name.
+    pub fn save_listing_facts(&self, album: AlbumNo, file: FileId, listing: &Listing) -> StoreResult<()> {
+        let mut update = self.conn.prepare_cached("UPDATE members SET listing = ?3 WHERE album = ?1 AND file = ?2")?;
+        update.execute(params![album.0, file.0, self.seals.seal(spot(album, file), &listing.to_bytes())])?;
+        Ok(())
+    }
+
+    /// Takes the name away: the member is not shown until it gets one.
+    pub fn clear_listing(&self, album: AlbumNo, file: FileId) -> StoreResult<()> {
+        let mut update = self.conn.prepare_cached(
+            "UPDATE members SET listing = NULL, name_tag = NULL, stem_tag = NULL, suffix = NULL, provisional = 0 \
+             WHERE album = ?1 AND file = ?2",
+        )?;
+        update.execute([album.0, file.0])?;
+        Ok(())
+    }
+
+    /// Makes the suffixes of an album's members lasting.
+    pub fn settle_names(&self, album: AlbumNo) -> StoreResult<()> {
+        let mut update =
+            self.conn.prepare_cached("UPDATE members SET provisional = 0 WHERE album = ?1 AND provisional = 1")?;
+        update.execute([album.0])?;
+        Ok(())
+    }
+
+    /// Marks every membership of an album as ended, and forgets their names.
+    pub fn end_members(&self, album: AlbumNo) -> StoreResult<()> {
+        let mut update = self.conn.prepare_cached(
+            "UPDATE members SET live = 0, want = NULL, listing = NULL, name_tag = NULL, stem_tag = NULL WHERE album = ?1",
+        )?;
+        update.execute([album.0])?;
+        Ok(())
+    }
+}

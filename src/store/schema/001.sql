@@ -1,0 +1,172 @@
+-- The first schema. Names, keys and hashes are sealed or keyed; numbers and times are in clear.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE albums (
+    no             INTEGER PRIMARY KEY AUTOINCREMENT,
+    remote         INTEGER UNIQUE,           -- NULL until the server has made it
+    own            INTEGER NOT NULL,
+    kind           TEXT NOT NULL,            -- the wire's word
+    ino            INTEGER NOT NULL UNIQUE,
+    key            BLOB NOT NULL,            -- sealed collection key
+    create_request BLOB,                     -- the exact request that makes it, until it is made
+    name           BLOB NOT NULL,            -- sealed: the album's name on the server
+    want_name      BLOB,                     -- sealed: a rename that is not confirmed
+    shown          BLOB,                     -- sealed: its directory's name
+    shown_tag      BLOB UNIQUE,
+    visibility     INTEGER NOT NULL,
+    quick_link     INTEGER NOT NULL,
+    shared         INTEGER NOT NULL,         -- has sharees or a public link
+    state          INTEGER NOT NULL,         -- AlbumState
+    complete       INTEGER NOT NULL,         -- its first pull is complete
+    updation       INTEGER NOT NULL,
+    cursor         INTEGER NOT NULL,         -- moves in the transaction of the rows it covers (I5)
+    synced         INTEGER NOT NULL,         -- the updation that the cursor has caught up with
+    create_after   INTEGER,                  -- an empty new album waits until then
+    mtime          INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE files (
+    id             INTEGER PRIMARY KEY,
+    own            INTEGER NOT NULL,
+    kind           INTEGER,                  -- NULL: cannot be read
+    key            BLOB,                     -- sealed file key
+    hash_tag       BLOB,                     -- keyed: content hash and kind
+    hidden         INTEGER NOT NULL,         -- legacy: hidden one by one
+    trashed        INTEGER NOT NULL,
+    stand_in       INTEGER NOT NULL,         -- its thumbnail is the stand-in
+    previous       INTEGER NOT NULL,         -- another version took its place here
+    content        INTEGER,                  -- the content it has now
+    thumb_header   BLOB,
+    meta_header    BLOB,                     -- server ciphertext as received
+    meta           BLOB,
+    pub_version    INTEGER,
+    pub_header     BLOB,
+    pub            BLOB,
+    priv_version   INTEGER,
+    priv_header    BLOB,
+    priv           BLOB,
+    want_name      BLOB                      -- sealed: an edited name that is not confirmed
+) STRICT;
+CREATE INDEX files_by_hash ON files (hash_tag) WHERE hash_tag IS NOT NULL;
+
+CREATE TABLE contents (
+    no             INTEGER PRIMARY KEY AUTOINCREMENT,
+    file           INTEGER NOT NULL,
+    part           INTEGER NOT NULL,
+    header         BLOB NOT NULL,
+    cipher_size    INTEGER NOT NULL,
+    size           INTEGER NOT NULL,
+    ino            INTEGER NOT NULL UNIQUE,  -- the album inode that names it
+    mtime          INTEGER NOT NULL,
+    ctime          INTEGER NOT NULL,
+    mode           INTEGER,                  -- NULL: the mount's default
+    uid            INTEGER,
+    gid            INTEGER,
+    macs           BLOB                      -- 8 bytes a chunk
+) STRICT;
+CREATE INDEX contents_by_file ON contents (file);
+CREATE INDEX contents_by_size ON contents (size);
+
+CREATE TABLE members (
+    album          INTEGER NOT NULL,
+    file           INTEGER NOT NULL,
+    live           INTEGER NOT NULL,         -- what the server said last
+    want           INTEGER,                  -- what a pending change makes of it: 0 left, 1 entered
+    updation       INTEGER NOT NULL,
+    listing        BLOB,                     -- sealed: name, inode, size, times; NULL: not listed
+    name_tag       BLOB,
+    stem_tag       BLOB,
+    suffix         INTEGER,
+    provisional    INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (album, file)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX members_by_file ON members (file);
+CREATE INDEX members_by_name ON members (album, name_tag) WHERE name_tag IS NOT NULL;
+CREATE INDEX members_by_stem ON members (album, stem_tag) WHERE stem_tag IS NOT NULL;
+
+-- Inodes born here: directories of drops, dropped files, and photos rewritten in place.
+CREATE TABLE nodes (
+    ino            INTEGER PRIMARY KEY,
+    kind           INTEGER NOT NULL,         -- NodeKind
+    mode           INTEGER NOT NULL,
+    uid            INTEGER,
+    gid            INTEGER,
+    size           INTEGER NOT NULL,
+    mtime          INTEGER NOT NULL,
+    ctime          INTEGER NOT NULL,
+    album          INTEGER,                  -- the album a directory maps to, once known
+    vault          BLOB,                     -- the bytes, while they are in the spool
+    file           INTEGER,                  -- the photo it became
+    content        INTEGER,
+    taken          INTEGER                   -- capture time of what was sent
+) STRICT;
+CREATE INDEX nodes_by_file ON nodes (file) WHERE file IS NOT NULL;
+
+CREATE TABLE names (
+    parent         INTEGER NOT NULL,
+    tag            BLOB NOT NULL,
+    name           BLOB NOT NULL,            -- sealed
+    ino            INTEGER NOT NULL,
+    PRIMARY KEY (parent, tag)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX names_by_ino ON names (ino);
+
+CREATE TABLE xattrs (
+    ino            INTEGER NOT NULL,
+    tag            BLOB NOT NULL,
+    sealed         BLOB NOT NULL,            -- name and value
+    PRIMARY KEY (ino, tag)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE uploads (
+    no             INTEGER PRIMARY KEY AUTOINCREMENT,
+    ino            INTEGER NOT NULL,
+    vault          BLOB NOT NULL UNIQUE,
+    stage          INTEGER NOT NULL,         -- Stage
+    size           INTEGER NOT NULL,
+    due            INTEGER NOT NULL,         -- settle or retry time
+    attempts       INTEGER NOT NULL DEFAULT 0,
+    parked         TEXT,                     -- ParkReason
+    detail         BLOB,                     -- sealed: what happened, for people
+    since          INTEGER NOT NULL,
+    as_is          INTEGER NOT NULL DEFAULT 0,
+    target         INTEGER,                  -- AlbumNo
+    supersedes     INTEGER,                  -- FileId of the version this one replaces
+    hash_tag       BLOB,
+    file           INTEGER,                  -- the photo it became or is linked to
+    sent           INTEGER NOT NULL DEFAULT 0, -- the register request may have reached the server
+    facts          BLOB,                     -- sealed: hash, kind, name, times as prepared
+    prepared       BLOB,                     -- sealed: keys, headers, part MD5s, sealed metadata, thumbnail
+    transfer       BLOB,                     -- sealed: URLs and finished parts of a large file
+    request        BLOB                      -- sealed: the exact register request (I15)
+) STRICT;
+CREATE INDEX uploads_by_due ON uploads (due) WHERE parked IS NULL;
+CREATE INDEX uploads_by_ino ON uploads (ino);
+CREATE INDEX uploads_by_hash ON uploads (hash_tag) WHERE hash_tag IS NOT NULL;
+CREATE INDEX uploads_by_file ON uploads (file) WHERE file IS NOT NULL;
+
+-- Changes to the account that are not confirmed yet, in the order they were made.
+CREATE TABLE ops (
+    no             INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind           INTEGER NOT NULL,         -- OpKind
+    file           INTEGER,
+    from_album     INTEGER,
+    to_album       INTEGER,
+    name           BLOB,                     -- sealed
+    due            INTEGER NOT NULL,
+    attempts       INTEGER NOT NULL DEFAULT 0,
+    detail         BLOB                      -- sealed: why it was refused, for people
+) STRICT;
+CREATE INDEX ops_by_file ON ops (file) WHERE file IS NOT NULL;
+
+-- Refused changes and other troubles, for `status`.
+CREATE TABLE troubles (
+    no             INTEGER PRIMARY KEY AUTOINCREMENT,
+    at             INTEGER NOT NULL,
+    kind           TEXT NOT NULL,
+    sealed         BLOB NOT NULL
+) STRICT;

@@ -1,0 +1,296 @@
+//! The upload stage machine's rows: every step is one, every one can be resumed (semantics 6.1).
+
+use super::error::{StoreError, StoreResult};
+use super::nodes::vault_of;
+use super::seal::Spot;
+use super::{Rows, Tx};
+use crate::base::{AlbumNo, FileId, FileKind, Ino, ParkReason, Timestamp, UploadNo, VaultId};
+use rusqlite::{OptionalExtension, Row, params};
+
+/// How far the bytes of one spool file have come; `upload` draws the whole machine.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Stage {
+    /// Somebody writes.
+    Writing,
+    /// Closed; waits to see whether it stays as it is.
+    Settling,
+    /// Not for Ente: a temporary or junk name, or no media.
+    LocalOnly,
+    /// Looks cut off (semantics 2.3).
+    Incomplete,
+    /// Frozen: immutable from here on (I2).
+    Sealed,
+    Hashed,
+    /// A duplicate: joins the album, and the server must say so.
+    Linking,
+    /// Equal bytes are on their way already.
+    Twin,
+    /// Keys, headers and metadata are stored; bytes may be on their way.
+    Prepared,
+    /// The objects are stored, the exact register request is.
+    Uploaded,
+    /// In Ente; the row stays until its spool file is gone.
+    Registered,
+    /// Removed before it was in Ente; the bytes stay until `due` (semantics 4.3).
+    Removed,
+}
+
+impl Stage {
+    pub const ALL: [Self; 12] = [
+        Self::Writing,
+        Self::Settling,
+        Self::LocalOnly,
+        Self::Incomplete,
+        Self::Sealed,
+        Self::Hashed,
+        Self::Linking,
+        Self::Twin,
+        Self::Prepared,
+        Self::Uploaded,
+        Self::Registered,
+        Self::Removed,
+    ];
+
+    fn from_row(value: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| *stage as i64 == value)
+    }
+
+    /// Whether the bytes are on their way: frozen and not in Ente yet.
+    pub fn is_under_way(self) -> bool {
+        (Self::Sealed..=Self::Uploaded).contains(&self)
+    }
+
+    /// Whether nothing more will happen by itself.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Registered | Self::Removed)
+    }
+}
+
+/// One upload.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UploadRow {
+    pub no: UploadNo,
+    pub ino: Ino,
+    pub vault: VaultId,
+    pub stage: Stage,
+    /// Plaintext bytes.
+    pub size: u64,
+    /// When something is to be done about it; a wall-clock time, recomputed at start.
+    pub due: Timestamp,
+    pub attempts: u32,
+    pub parked: Option<ParkReason>,
+    /// Since when it is parked, or in its stage.
+    pub since: Timestamp,
+    /// The user wants it sent although it looks cut off.
+    pub as_is: bool,
+    pub target: Option<AlbumNo>,
+    /// The photo whose place it takes once it is registered.
+    pub supersedes: Option<FileId>,
+    /// The photo it became, or is linked to.
+    pub file: Option<FileId>,
+    /// The register request may have reached the server.
+    pub sent: bool,
+}
+
+/// What a stage leaves for the next ones; written by `upload`, sealed here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UploadBlob {
+    Facts,
+    Prepared,
+    Transfer,
+    /// Sent as it is, byte for byte (I15).
+    Request,
+    /// What happened, for people.
+    Detail,
+}
+
+impl UploadBlob {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Facts => "facts",
+            Self::Prepared => "prepared",
+            Self::Transfer => "transfer",
+            Self::Request => "request",
+            Self::Detail => "detail",
+        }
+    }
+}
+
+/// Files and bytes of one stage or park reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StageTotals {
+    pub stage: Stage,
+    pub parked: Option<ParkReason>,
+    pub files: u64,
+    pub bytes: u64,
+}
+
+const COLUMNS: &str =
+    "no, ino, vault, stage, size, due, attempts, parked, since, as_is, target, supersedes, file, sent";
+
+fn malformed() -> StoreError {
+    StoreError::Malformed { table: "uploads" }
+}
+
+fn reason_of(word: Option<String>) -> StoreResult<Option<ParkReason>> {
+    word.map(|word| ParkReason::from_word(&word).ok_or_else(malformed)).transpose()
+}
+
+fn upload_of(row: &Row<'_>) -> StoreResult<UploadRow> {
+    Ok(UploadRow {
+        no: UploadNo(row.get(0)?),
+        ino: Ino(row.get(1)?),
+        vault: vault_of(Some(row.get(2)?))?.ok_or_else(malformed)?,
+        stage: Stage::from_row(row.get(3)?).ok_or_else(malformed)?,
+        size: row.get(4)?,
+        due: Timestamp(row.get(5)?),
+        attempts: row.get(6)?,
+        parked: reason_of(row.get(7)?)?,
+        since: Timestamp(row.get(8)?),
+        as_is: row.get(9)?,
+        target: row.get::<_, Option<i64>>(10)?.map(AlbumNo),
+        supersedes: row.get::<_, Option<i64>>(11)?.map(FileId),
+        file: row.get::<_, Option<i64>>(12)?.map(FileId),
+        sent: row.get(13)?,
+    })
+}
+
+fn spot(no: UploadNo, blob: UploadBlob) -> Spot {
+    Spot::new("uploads", blob.column(), no.0)
+}
+
+impl Rows<'_> {
+    fn load_uploads(&self, condition: &str, values: impl rusqlite::Params) -> StoreResult<Vec<UploadRow>> {
+        let mut query = self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM uploads WHERE {condition}"))?;
+        let rows = query.query_map(values, |row| Ok(upload_of(row)))?;
+        rows.map(|row| row?).collect()
+    }
+
+    pub fn load_upload(&self, no: UploadNo) -> StoreResult<Option<UploadRow>> {
+        Ok(self.load_uploads("no = ?1", [no.0])?.pop())
+    }
+
+    pub fn load_upload_of_vault(&self, vault: VaultId) -> StoreResult<Option<UploadRow>> {
+        Ok(self.load_uploads("vault = ?1", [&vault.0[..]])?.pop())
+    }
+
+    /// All uploads of an inode, the latest last: new bytes under the same name are a new one.
+    pub fn load_uploads_of(&self, ino: Ino) -> StoreResult<Vec<UploadRow>> {
+        self.load_uploads("ino = ?1 ORDER BY no", [ino.0])
+    }
+
+    pub fn load_all_uploads(&self) -> StoreResult<Vec<UploadRow>> {
+        self.load_uploads("1 ORDER BY no", [])
+    }
+
+    /// What can be worked on at `now`, small files first so that one large one holds up nobody.
+    pub fn load_due_uploads(&self, now: Timestamp, stages: &[Stage], limit: usize) -> StoreResult<Vec<UploadRow>> {
+        let list = stages.iter().map(|stage| (*stage as i64).to_string()).collect::<Vec<_>>().join(", ");
+        let condition = format!("parked IS NULL AND due <= ?1 AND stage IN ({list}) ORDER BY size, no LIMIT ?2");
+        self.load_uploads(&condition, params![now.0, limit])
+    }
+
+    /// When the next one becomes due.
+    pub fn load_next_due(&self, stages: &[Stage]) -> StoreResult<Option<Timestamp>> {
+        let list = stages.iter().map(|stage| (*stage as i64).to_string()).collect::<Vec<_>>().join(", ");
+        let sql = format!("SELECT min(due) FROM uploads WHERE parked IS NULL AND stage IN ({list})");
+        let due: Option<i64> = self.conn.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+        Ok(due.map(Timestamp))
+    }
+
+    pub fn load_parked_uploads(&self) -> StoreResult<Vec<UploadRow>> {
+        self.load_uploads("parked IS NOT NULL ORDER BY no", [])
+    }
+
+    /// Uploads of equal bytes that are not over.
+    pub fn load_twins(&self, hash: &str, kind: FileKind) -> StoreResult<Vec<UploadRow>> {
+        let tag = self.seals.hash_tag(hash, kind.to_wire());
+        self.load_uploads("hash_tag = ?1 AND stage BETWEEN 4 AND 9 ORDER BY no", [&tag[..]])
+    }
+
+    /// Uploads that became, or are linked to, a photo.
+    pub fn load_uploads_to(&self, file: FileId) -> StoreResult<Vec<UploadRow>> {
+        self.load_uploads("file = ?1 ORDER BY no", [file.0])
+    }
+
+    pub fn load_upload_blob(&self, no: UploadNo, blob: UploadBlob) -> StoreResult<Option<Vec<u8>>> {
+        let sql = format!("SELECT {} FROM uploads WHERE no = ?1", blob.column());
+        let sealed: Option<Option<Vec<u8>>> =
+            self.conn.prepare_cached(&sql)?.query_row([no.0], |row| row.get(0)).optional()?;
+        sealed.flatten().map(|sealed| self.seals.open(spot(no, blob), &sealed)).transpose()
+    }
+
+    /// Files and bytes by stage and park reason, for `status`.
+    pub fn load_stage_totals(&self) -> StoreResult<Vec<StageTotals>> {
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT stage, parked, count(*), sum(size) FROM uploads GROUP BY stage, parked")?;
+        let rows = query.query_map([], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?, row.get(3)?))
+        })?;
+        rows.map(|row| {
+            let (stage, parked, files, bytes) = row?;
+            let stage = Stage::from_row(stage).ok_or_else(malformed)?;
+            Ok(StageTotals { stage, parked: reason_of(parked)?, files, bytes })
+        })
+        .collect()
+    }
+}
+
+impl Tx<'_> {
+    /// A new upload of `row.vault`; `row.no` is chosen here.
+    pub fn insert_upload(&self, row: &UploadRow) -> StoreResult<UploadNo> {
+        let mut insert = self
+            .conn
+            .prepare_cached("INSERT INTO uploads (ino, vault, stage, size, due, since) VALUES (?1, ?2, 0, 0, 0, 0)")?;
+        insert.execute(params![row.ino.0, &row.vault.0[..]])?;
+        let no = UploadNo(self.conn.last_insert_rowid());
+        self.save_upload(&UploadRow { no, ..row.clone() })?;
+        Ok(no)
+    }
+
+    /// Everything but the blobs.
+    pub fn save_upload(&self, row: &UploadRow) -> StoreResult<()> {
+        let mut update = self.conn.prepare_cached(
+            "UPDATE uploads SET ino = ?2, vault = ?3, stage = ?4, size = ?5, due = ?6, attempts = ?7, parked = ?8, \
+             since = ?9, as_is = ?10, target = ?11, supersedes = ?12, file = ?13, sent = ?14 WHERE no = ?1",
+        )?;
+        update.execute(params![
+            row.no.0,
+            row.ino.0,
+            &row.vault.0[..],
+            row.stage as i64,
+            row.size,
+            row.due.0,
+            row.attempts,
+            row.parked.map(ParkReason::word),
+            row.since.0,
+            row.as_is,
+            row.target.map(|album| album.0),
+            row.supersedes.map(|file| file.0),
+            row.file.map(|file| file.0),
+            row.sent,
+        ])?;
+        Ok(())
+    }
+
+    pub fn save_upload_blob(&self, no: UploadNo, blob: UploadBlob, plain: Option<&[u8]>) -> StoreResult<()> {
+        let sql = format!("UPDATE uploads SET {} = ?2 WHERE no = ?1", blob.column());
+        let sealed = plain.map(|plain| self.seals.seal(spot(no, blob), plain));
+        self.conn.prepare_cached(&sql)?.execute(params![no.0, sealed])?;
+        Ok(())
+    }
+
+    /// Lets equal bytes find this upload; `None` when it is no longer one to wait for.
+    pub fn save_upload_hash(&self, no: UploadNo, hash: Option<(&str, FileKind)>) -> StoreResult<()> {
+        let tag = hash.map(|(hash, kind)| self.seals.hash_tag(hash, kind.to_wire()));
+        let mut update = self.conn.prepare_cached("UPDATE uploads SET hash_tag = ?2 WHERE no = ?1")?;
+        update.execute(params![no.0, tag.as_ref().map(|tag| &tag[..])])?;
+        Ok(())
+    }
+
+    pub fn delete_upload(&self, no: UploadNo) -> StoreResult<()> {
+        self.conn.prepare_cached("DELETE FROM uploads WHERE no = ?1")?.execute([no.0])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,21 @@
+//! Floor 1: what names and operations mean, as pure functions over values.
+//!
+//! Guarantees: nothing here reads or writes anything; every rule of the semantics that decides something
+//! (names 1.6, temporary names 2.4, album mapping 2.8, removing 4) is decided here and nowhere else.
+
+mod drops;
+mod junk;
+mod name;
+mod place;
+mod plan;
+mod unique;
+
+pub use drops::{AlbumMapping, Dedup, DropRules, DropSettings, OnDelete, album_name_for, is_camera_directory};
+pub use junk::{NameClass, NameRules, classify_directory};
+pub use name::{MAX_NAME, join_name, safe_name, split_name, suffixed};
+pub use place::{DirKind, FixedPlace};
+pub use plan::{
+    EntryKind, Refusal, RemovalPlan, RenamePlan, RenameSource, RenameTarget, check_new_directory, check_new_file,
+    plan_removal, plan_rename,
+};
+pub use unique::{NameRequest, assign_names};

@@ -1,0 +1,106 @@
+//! The fixed places of the tree (semantics 1) and what kind of directory a directory is.
+
+use crate::base::{AlbumKind, Ino};
+
+/// A place that is always there. Its inode number is its discriminant, for ever (I8).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u64)]
+pub enum FixedPlace {
+    Root = 1,
+    Albums = 2,
+    Uncategorized = 3,
+    Favorites = 4,
+    StatusTxt = 5,
+    DotEntefs = 6,
+    StatusJson = 7,
+    ErrorsTxt = 8,
+    ReadmeTxt = 9,
+}
+
+impl FixedPlace {
+    pub const ALL: [Self; 9] = [
+        Self::Root,
+        Self::Albums,
+        Self::Uncategorized,
+        Self::Favorites,
+        Self::StatusTxt,
+        Self::DotEntefs,
+        Self::StatusJson,
+        Self::ErrorsTxt,
+        Self::ReadmeTxt,
+    ];
+
+    pub fn ino(self) -> Ino {
+        Ino(self as u64)
+    }
+
+    pub fn of(ino: Ino) -> Option<Self> {
+        Self::ALL.into_iter().find(|place| place.ino() == ino)
+    }
+
+    /// Its name in [`Self::parent`].
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Root => "",
+            Self::Albums => "Albums",
+            Self::Uncategorized => "Uncategorized",
+            Self::Favorites => "Favorites",
+            Self::StatusTxt => "STATUS.txt",
+            Self::DotEntefs => ".entefs",
+            Self::StatusJson => "status.json",
+            Self::ErrorsTxt => "errors.txt",
+            Self::ReadmeTxt => "README.txt",
+        }
+    }
+
+    pub fn parent(self) -> Self {
+        match self {
+            Self::StatusJson | Self::ErrorsTxt | Self::ReadmeTxt => Self::DotEntefs,
+            _ => Self::Root,
+        }
+    }
+
+    /// Whether its content is made when it is opened.
+    pub fn is_generated(self) -> bool {
+        matches!(self, Self::StatusTxt | Self::StatusJson | Self::ErrorsTxt | Self::ReadmeTxt)
+    }
+
+    pub fn is_directory(self) -> bool {
+        !self.is_generated()
+    }
+}
+
+/// What a directory is, which decides what may happen in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DirKind {
+    Root,
+    /// `Albums/`: its directories are albums.
+    AlbumList,
+    /// An own album's directory; also `Favorites/` and `Uncategorized/`.
+    Album(AlbumKind),
+    /// A directory of this machine: a drop, below one, or inside an album.
+    Local,
+    /// `.entefs/`.
+    Generated,
+}
+
+impl DirKind {
+    /// Whether photos or files can be put in.
+    pub fn takes_files(self) -> bool {
+        matches!(self, Self::Album(_) | Self::Local)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_is_found_by_its_number() {
+        for place in FixedPlace::ALL {
+            assert_eq!(FixedPlace::of(place.ino()), Some(place));
+        }
+        assert_eq!(FixedPlace::of(Ino(10)), None);
+        assert_eq!(FixedPlace::Root.ino(), Ino::ROOT);
+    }
+}
