@@ -4,6 +4,7 @@
 
 pub mod base;
 pub mod crypto;
+pub mod namespace;
 pub mod remote;
 pub mod store;
 pub mod tree;

@@ -1,11 +1,12 @@
 //! Photos: the server's records as received, and what had to be found out about them.
 
-use super::error::StoreResult;
+use super::error::{StoreError, StoreResult};
 use super::seal::Spot;
 use super::{Rows, Tx};
-use crate::base::{ContentNo, FileId, FileKind};
+use crate::base::{ContentNo, FileId, FileKind, Timestamp};
 use crate::crypto::FileKey;
 use rusqlite::{OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
 
 /// One photo.
 #[derive(Clone, Debug)]
@@ -14,6 +15,7 @@ pub struct FileRow {
     pub own: bool,
     /// `None`: its record cannot be opened.
     pub kind: Option<FileKind>,
+    pub label: Option<Label>,
     pub hidden: bool,
     pub trashed: bool,
     pub stand_in: bool,
@@ -22,6 +24,22 @@ pub struct FileRow {
     pub content: Option<ContentNo>,
     /// An edited name that the server has not confirmed.
     pub want_name: Option<String>,
+}
+
+/// What a photo is called, as its record says.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Label {
+    pub title: String,
+    pub edited: Option<String>,
+    /// Capture time; tells what was shot together.
+    pub taken: Timestamp,
+}
+
+impl Label {
+    /// The name people see (protocol notes, data 2.4): an empty edited name is none.
+    pub fn display_name(&self) -> &str {
+        self.edited.as_deref().filter(|name| !name.is_empty()).unwrap_or(&self.title)
+    }
 }
 
 /// Magic metadata as received.
@@ -43,7 +61,7 @@ pub struct RawRecord {
     pub private: Option<RawMagic>,
 }
 
-const COLUMNS: &str = "id, own, kind, hidden, trashed, stand_in, previous, content, want_name";
+const COLUMNS: &str = "id, own, kind, hidden, trashed, stand_in, previous, content, want_name, label";
 
 fn spot(id: FileId, column: &'static str) -> Spot {
     Spot::new("files", column, id.0)
@@ -61,10 +79,14 @@ impl Rows<'_> {
     fn file_of(&self, row: &Row<'_>) -> StoreResult<FileRow> {
         let id = FileId(row.get(0)?);
         let want_name: Option<Vec<u8>> = row.get(8)?;
+        let label: Option<Vec<u8>> = row.get(9)?;
+        let label = label.map(|sealed| self.seals.open(spot(id, "label"), &sealed)).transpose()?;
+        let malformed = |_| StoreError::Malformed { table: "files" };
         Ok(FileRow {
             id,
             own: row.get(1)?,
             kind: row.get::<_, Option<i64>>(2)?.map(FileKind::from_wire),
+            label: label.map(|label| serde_json::from_slice(&label).map_err(malformed)).transpose()?,
             hidden: row.get(3)?,
             trashed: row.get(4)?,
             stand_in: row.get(5)?,
@@ -153,6 +175,7 @@ pub struct FileFacts<'a> {
     pub own: bool,
     pub kind: Option<FileKind>,
     pub key: Option<&'a FileKey>,
+    pub label: Option<&'a Label>,
     /// The content hash as the metadata has it.
     pub hash: Option<&'a str>,
     pub hidden: bool,
@@ -163,15 +186,19 @@ impl Tx<'_> {
     /// Stores or replaces a photo's record; what is local to this machine stays.
     pub fn save_file(&self, id: FileId, facts: &FileFacts<'_>, record: &RawRecord) -> StoreResult<()> {
         let mut upsert = self.conn.prepare_cached(
-            "INSERT INTO files (id, own, kind, key, hash_tag, hidden, trashed, stand_in, previous, thumb_header, \
+            "INSERT INTO files (id, own, kind, key, label, hash_tag, hidden, trashed, stand_in, previous, thumb_header, \
              meta_header, meta, pub_version, pub_header, pub, priv_version, priv_header, priv) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
-             ON CONFLICT (id) DO UPDATE SET own = ?2, kind = ?3, key = coalesce(?4, key), hash_tag = ?5, hidden = ?6, \
+             VALUES (?1, ?2, ?3, ?4, ?17, ?5, ?6, 0, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+             ON CONFLICT (id) DO UPDATE SET own = ?2, kind = ?3, key = coalesce(?4, key), label = ?17, hash_tag = ?5, hidden = ?6, \
              stand_in = ?7, thumb_header = ?8, meta_header = ?9, meta = ?10, pub_version = ?11, pub_header = ?12, \
              pub = ?13, priv_version = ?14, priv_header = ?15, priv = ?16",
         )?;
         let kind = facts.kind.map(FileKind::to_wire);
         let hash_tag = facts.hash.zip(kind).map(|(hash, kind)| self.seals.hash_tag(hash, kind));
+        let label = facts.label.map(|label| {
+            let plain = serde_json::to_vec(label).map_err(|_| StoreError::Malformed { table: "files" })?;
+            Ok::<_, StoreError>(self.seals.seal(spot(id, "label"), &plain))
+        });
         let (public, private) = (record.public.as_ref(), record.private.as_ref());
         upsert.execute(params![
             id.0,
@@ -190,6 +217,7 @@ impl Tx<'_> {
             private.map(|magic| magic.version),
             private.map(|magic| &magic.header),
             private.map(|magic| &magic.data),
+            label.transpose()?,
         ])?;
         Ok(())
     }

@@ -27,7 +27,7 @@ mod xattrs;
 pub use albums::{AlbumRow, AlbumState, NewAlbum};
 pub use contents::{ContentRow, NewContent};
 pub use error::{StoreError, StoreResult};
-pub use files::{FileCounts, FileFacts, FileRow, RawMagic, RawRecord};
+pub use files::{FileCounts, FileFacts, FileRow, Label, RawMagic, RawRecord};
 pub use listing::Listing;
 pub use members::{MemberRow, NameSlot};
 pub use meta::{Counter, Cursor};

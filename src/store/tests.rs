@@ -12,7 +12,7 @@ fn open() -> (tempfile::TempDir, DeviceKey, Store) {
 
 fn insert_album(store: &Store, name: &str, ino: u64) -> AlbumNo {
     let key = CollectionKey::from_bytes([ino as u8; 32]);
-    write(&store, |tx| {
+    write(store, |tx| {
         tx.insert_album(&NewAlbum {
             remote: Some(crate::base::AlbumId(ino as i64)),
             own: true,
@@ -165,10 +165,12 @@ fn an_upload_keeps_every_step() {
 fn a_photo_keeps_its_record_and_its_contents() {
     let (_dir, _, store) = open();
     let (id, key) = (FileId(12), FileKey::from_bytes([4; 32]));
+    let label = Label { title: "a.jpg".into(), edited: Some("b.jpg".into()), taken: Timestamp(3) };
     let facts = FileFacts {
         own: true,
         kind: Some(FileKind::Image),
         key: Some(&key),
+        label: Some(&label),
         hash: Some("h"),
         hidden: false,
         stand_in: true,
@@ -200,6 +202,7 @@ fn a_photo_keeps_its_record_and_its_contents() {
     assert_eq!(store.read(|rows| rows.load_file_key(id)).unwrap().unwrap().bytes(), &[4; 32]);
     assert_eq!(store.read(|rows| rows.load_files_by_hash("h", FileKind::Image)).unwrap()[0].content, Some(no));
     assert_eq!(store.read(|rows| rows.load_content_by_header(id, &header)).unwrap().unwrap().no, no);
+    assert_eq!(store.read(|rows| rows.load_file(id)).unwrap().unwrap().label, Some(label.clone()));
     assert_eq!(store.read(|rows| rows.load_macs(no)).unwrap(), [7; 8]);
     assert!(store.read(|rows| rows.has_content_of_size(10)).unwrap());
     assert!(!store.read(|rows| rows.has_content_of_size(11)).unwrap());
@@ -281,7 +284,7 @@ fn syncs_that_meet_share_one() {
             let store = &store;
             scope.spawn(move || {
                 for j in 0..20 {
-                    write(&store, |tx| tx.save_xattr(Ino(i), b"user.n", &[j]));
+                    write(store, |tx| tx.save_xattr(Ino(i), b"user.n", &[j]));
                     store.sync().unwrap();
                 }
             });

@@ -34,6 +34,7 @@ CREATE TABLE files (
     own            INTEGER NOT NULL,
     kind           INTEGER,                  -- NULL: cannot be read
     key            BLOB,                     -- sealed file key
+    label          BLOB,                     -- sealed: title, edited name, capture time
     hash_tag       BLOB,                     -- keyed: content hash and kind
     hidden         INTEGER NOT NULL,         -- legacy: hidden one by one
     trashed        INTEGER NOT NULL,

@@ -1,0 +1,162 @@
+//! Photos entering and leaving albums: their names, their link counts, what each directory shows of them.
+//! These run inside a transaction and mark what they touched.
+
+use super::change::Dirty;
+use crate::base::{AlbumNo, FileId, FileKind};
+use crate::store::{AlbumRow, ContentRow, FileRow, Listing, MemberRow, NameSlot, Rows, StoreResult, Tx};
+use crate::tree::{NameRequest, assign_names, safe_name, split_name};
+
+/// A pending change puts the photo into the album; it is shown there at once.
+///
+/// # Errors
+/// Where the store cannot be read or written, here and below.
+pub fn enter(tx: &Tx<'_>, album: AlbumNo, file: FileId, dirty: &mut Dirty) -> StoreResult<()> {
+    tx.save_member_want(album, file, Some(true))?;
+    relist(tx, file, dirty)
+}
+
+/// A pending change takes the photo out of the album; its name is kept in case the server refuses.
+pub fn leave(tx: &Tx<'_>, album: AlbumNo, file: FileId, dirty: &mut Dirty) -> StoreResult<()> {
+    tx.save_member_want(album, file, Some(false))?;
+    relist(tx, file, dirty)
+}
+
+/// Nothing is pending any more: the membership is what the server said.
+pub fn settle(tx: &Tx<'_>, album: AlbumNo, file: FileId, dirty: &mut Dirty) -> StoreResult<()> {
+    tx.save_member_want(album, file, None)?;
+    relist(tx, file, dirty)
+}
+
+/// The membership is over for good; the name is free.
+pub fn end_membership(tx: &Tx<'_>, album: AlbumNo, file: FileId, dirty: &mut Dirty) -> StoreResult<()> {
+    tx.clear_listing(album, file)?;
+    relist(tx, file, dirty)
+}
+
+/// Brings what every album shows of a photo to its content, its link count and its names.
+pub fn relist(tx: &Tx<'_>, file: FileId, dirty: &mut Dirty) -> StoreResult<()> {
+    let Some(row) = tx.load_file(file)? else { return Ok(()) };
+    let content = match row.content {
+        Some(content) => tx.load_content(content)?,
+        None => None,
+    };
+    let mut reachable = Vec::new();
+    for member in tx.load_memberships(file)? {
+        dirty.photo(member.album, file);
+        let album = tx.load_album(member.album)?.filter(|album| album.own && album.is_present());
+        if let Some(album) = album.filter(|_| member.is_visible()) {
+            reachable.push((album, member));
+        } else if !member.live && member.want.is_none() && member.listing.is_some() {
+            tx.clear_listing(member.album, file)?;
+        }
+    }
+    let Some(content) = content.filter(|_| is_listed(&row)) else { return Ok(()) };
+    let links = reachable.iter().filter(|(album, _)| album.has_directory()).count() as u32;
+    for (album, member) in reachable {
+        relist_member(tx, &row, &content, links, &album, member)?;
+    }
+    Ok(())
+}
+
+/// The photo is called something else: it gets a new name in every album that shows it.
+pub fn rename_photo(tx: &Tx<'_>, file: FileId, dirty: &mut Dirty) -> StoreResult<()> {
+    for member in tx.load_memberships(file)? {
+        if member.listing.is_some() {
+            tx.clear_listing(member.album, file)?;
+        }
+    }
+    relist(tx, file, dirty)
+}
+
+/// Live photos are two files; they are listed once their halves are known.
+fn is_listed(row: &FileRow) -> bool {
+    row.kind.is_some_and(|kind| kind != FileKind::LivePhoto)
+}
+
+fn relist_member(
+    tx: &Tx<'_>,
+    row: &FileRow,
+    content: &ContentRow,
+    links: u32,
+    album: &AlbumRow,
+    member: MemberRow,
+) -> StoreResult<()> {
+    let Some(listing) = member.listing else {
+        // An album that is still being pulled names its members when all are there.
+        return if album.complete { name_member(tx, album, row, content, links, false) } else { Ok(()) };
+    };
+    let wanted = listing_of(content, links, listing.name.clone());
+    let owner = tx.find_member(album.no, &wanted.name)?;
+    if owner.is_some_and(|owner| owner != row.id) {
+        return name_member(tx, album, row, content, links, false);
+    }
+    if wanted != listing {
+        tx.save_listing_facts(album.no, row.id, &wanted)?;
+    }
+    Ok(())
+}
+
+fn listing_of(content: &ContentRow, links: u32, name: Vec<u8>) -> Listing {
+    Listing {
+        ino: content.ino,
+        size: content.size,
+        mtime: content.mtime,
+        ctime: content.ctime,
+        links,
+        mode: content.mode,
+        uid: content.uid,
+        gid: content.gid,
+        name,
+    }
+}
+
+/// Gives a photo its name in an album (semantics 1.6). `provisional`: another machine's new version caused the
+/// suffix, a name freed until the next complete pull goes to it.
+pub fn name_member(
+    tx: &Tx<'_>,
+    album: &AlbumRow,
+    row: &FileRow,
+    content: &ContentRow,
+    links: u32,
+    provisional: bool,
+) -> StoreResult<()> {
+    let plain = plain_name(row);
+    let together = row.label.as_ref().map_or(0, |label| label.taken.0.div_euclid(1_000_000));
+    let request = NameRequest { plain: plain.clone(), together };
+    let names = assign_names(
+        &[request],
+        |name| is_taken(tx, album, row.id, name).unwrap_or(true),
+        |stem, together| tx.find_suffix(album.no, stem, together).unwrap_or(None),
+    );
+    let name = names.into_iter().next().unwrap_or_else(|| plain.clone());
+    let (stem, _) = split_name(&plain);
+    let suffix = suffix_of(&plain, &name);
+    let slot = NameSlot { stem, together, suffix, provisional: provisional && suffix > 1 };
+    tx.save_listing(album.no, row.id, &listing_of(content, links, name), slot)
+}
+
+/// The name it would have alone: a pending edited name counts.
+fn plain_name(row: &FileRow) -> Vec<u8> {
+    let label = row.label.as_ref().map_or("", |label| label.display_name());
+    let title = row.want_name.as_deref().unwrap_or(label);
+    let extension = match row.kind {
+        Some(FileKind::Video) => ".mp4",
+        _ => ".jpg",
+    };
+    safe_name(title.as_bytes(), row.id, extension)
+}
+
+fn is_taken(rows: &Rows<'_>, album: &AlbumRow, file: FileId, name: &[u8]) -> StoreResult<bool> {
+    let other = rows.find_member(album.no, name)?.is_some_and(|owner| owner != file);
+    Ok(other || rows.find_name(album.ino, name)?.is_some())
+}
+
+/// Which ` (n)` a name got.
+fn suffix_of(plain: &[u8], name: &[u8]) -> u32 {
+    if plain == name {
+        return 1;
+    }
+    let (stem, _) = split_name(name);
+    let digits = stem.strip_suffix(b")").and_then(|stem| stem.rsplit(|byte| *byte == b'(').next());
+    digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok()).unwrap_or(1)
+}

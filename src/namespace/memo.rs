@@ -1,0 +1,126 @@
+//! The tables of the directories that were looked at, and the attributes of what they show.
+
+use super::attr::Attr;
+use super::change::Invalidation;
+use super::dir::{DirTable, Entry};
+use super::project::BuiltDir;
+use crate::base::Ino;
+use std::collections::HashMap;
+
+#[derive(Default, Debug)]
+pub(super) struct Memo {
+    dirs: HashMap<Ino, DirTable>,
+    nodes: HashMap<Ino, Node>,
+}
+
+/// An inode as often as tables name it: hard links share their attributes.
+#[derive(Debug)]
+struct Node {
+    attr: Attr,
+    names: u32,
+}
+
+impl Memo {
+    pub(super) fn dir(&self, ino: Ino) -> Option<&DirTable> {
+        self.dirs.get(&ino)
+    }
+
+    pub(super) fn dir_mut(&mut self, ino: Ino) -> Option<&mut DirTable> {
+        self.dirs.get_mut(&ino)
+    }
+
+    pub(super) fn attr(&self, ino: Ino) -> Option<Attr> {
+        self.nodes.get(&ino).map(|node| node.attr)
+    }
+
+    pub(super) fn insert_dir(&mut self, built: BuiltDir) {
+        let mut table = DirTable::new(built.info);
+        for (entry, attr) in built.entries {
+            let ino = entry.ino;
+            if let Some(displaced) = table.insert(entry) {
+                self.release(displaced.ino);
+            }
+            self.hold(ino, attr);
+        }
+        self.dirs.insert(table.info.ino, table);
+    }
+
+    /// Forgets a directory; the kernel must ask for its names again.
+    pub(super) fn remove_dir(&mut self, ino: Ino, told: &mut Vec<Invalidation>) {
+        let Some(table) = self.dirs.remove(&ino) else { return };
+        for entry in table.entries() {
+            self.release(entry.ino);
+            told.push(Invalidation::Changed { dir: ino, name: entry.name.clone() });
+        }
+    }
+
+    /// Shows `entry` in a directory. `was` is the name it had there before.
+    pub(super) fn show(
+        &mut self,
+        dir: Ino,
+        was: Option<&[u8]>,
+        entry: Entry,
+        attr: Attr,
+        told: &mut Vec<Invalidation>,
+    ) {
+        let Some(table) = self.dirs.get_mut(&dir) else { return };
+        let before = table.get(&entry.name).cloned();
+        if before.as_ref() == Some(&entry) {
+            self.set_attr(attr, told);
+            return;
+        }
+        let renamed = was.filter(|was| *was != &entry.name[..]).and_then(|was| table.get(was).cloned());
+        match &renamed {
+            Some(old) => {
+                table.rename(&old.name, entry.clone());
+                told.push(Invalidation::Gone { dir, name: old.name.clone() });
+            }
+            None => {
+                table.insert(entry.clone());
+            }
+        }
+        if let Some(before) = &before {
+            told.push(Invalidation::Changed { dir, name: entry.name.clone() });
+            self.release(before.ino);
+        }
+        self.hold(entry.ino, attr);
+        if let Some(old) = renamed {
+            self.release(old.ino);
+        }
+        self.set_attr(attr, told);
+    }
+
+    /// Takes a name away.
+    pub(super) fn hide(&mut self, dir: Ino, name: &[u8], told: &mut Vec<Invalidation>) {
+        let Some(entry) = self.dirs.get_mut(&dir).and_then(|table| table.remove(name)) else { return };
+        told.push(Invalidation::Gone { dir, name: entry.name });
+        self.release(entry.ino);
+    }
+
+    /// Replaces the attributes of an inode that a table names.
+    pub(super) fn set_attr(&mut self, attr: Attr, told: &mut Vec<Invalidation>) {
+        if let Some(node) = self.nodes.get_mut(&attr.ino).filter(|node| node.attr != attr) {
+            node.attr = attr;
+            told.push(Invalidation::Attr { ino: attr.ino });
+        }
+    }
+
+    pub(super) fn update_attr(&mut self, ino: Ino, update: impl FnOnce(&mut Attr)) {
+        if let Some(node) = self.nodes.get_mut(&ino) {
+            update(&mut node.attr);
+        }
+    }
+
+    fn hold(&mut self, ino: Ino, attr: Attr) {
+        self.nodes.entry(ino).or_insert(Node { attr, names: 0 }).names += 1;
+    }
+
+    fn release(&mut self, ino: Ino) {
+        if let Some(node) = self.nodes.get_mut(&ino) {
+            node.names -= 1;
+            if node.names == 0 {
+                self.nodes.remove(&ino);
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Floor 4: the one owner of what is visible.
+//!
+//! Guarantees: what a directory shows is confirmed ⊕ pending ⊕ local, and nothing else (I6); every name the
+//! kernel may hold came from here, so every change finds the names it spoils (I7); looking a name up and
+//! listing touch memory alone once a directory was built; names in a directory are unique and stable (I12);
+//! a directory that is not fully pulled is refused, never shown partial (I13).
+//!
+//! Lock order: the store's write lock, then the memo. The listener is called with neither held (I9).
+
+mod attr;
+mod change;
+mod dir;
+mod error;
+mod members;
+mod memo;
+mod project;
+mod refresh;
+
+pub use attr::{Attr, AttrKind, Defaults};
+pub use change::{Dirty, Invalidation, Origin};
+pub use dir::{DirInfo, Entry, EntryKey};
+pub use error::NamespaceError;
+pub use members::{end_membership, enter, leave, name_member, relist, rename_photo, settle};
+
+use crate::base::{Ino, Nanos};
+use crate::store::{Store, StoreError, StoreResult, Tx};
+use memo::Memo;
+use project::Projector;
+use std::sync::Arc;
+
+type Listener = Box<dyn Fn(Vec<Invalidation>) + Send + Sync>;
+
+/// What is visible, memoised from the store.
+pub struct Namespace {
+    store: Arc<Store>,
+    defaults: Defaults,
+    memo: crate::base::sync::RwLock<Memo>,
+    listener: crate::base::sync::RwLock<Option<Listener>>,
+}
+
+impl Namespace {
+    pub fn new(store: Arc<Store>, defaults: Defaults) -> Self {
+        Self { store, defaults, memo: Default::default(), listener: Default::default() }
+    }
+
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub fn defaults(&self) -> &Defaults {
+        &self.defaults
+    }
+
+    /// Who is told which names and attributes the kernel must ask for again. Called from any thread; it must
+    /// not notify the kernel itself (I9).
+    pub fn listen(&self, listener: impl Fn(Vec<Invalidation>) + Send + Sync + 'static) {
+        *self.listener.write() = Some(Box::new(listener));
+    }
+
+    /// One change: committed to the store, then shown. `change` marks in [`Dirty`] what it touched.
+    ///
+    /// # Errors
+    /// What `change` answers; then nothing has changed.
+    pub fn commit<T, E: From<StoreError>>(
+        &self,
+        origin: Origin<'_>,
+        change: impl FnOnce(&Tx<'_>, &mut Dirty) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut writer = self.store.writer();
+        let mut dirty = Dirty::default();
+        let outcome = writer.commit(|tx| change(tx, &mut dirty))?;
+        let invalidations = self.refresh(&writer.rows(), &dirty);
+        drop(writer);
+        self.tell(origin.without_own(invalidations));
+        Ok(outcome)
+    }
+
+    fn tell(&self, invalidations: Vec<Invalidation>) {
+        if invalidations.is_empty() {
+            return;
+        }
+        if let Some(listener) = self.listener.read().as_ref() {
+            listener(invalidations);
+        }
+    }
+
+    /// What `name` names in a directory.
+    ///
+    /// # Errors
+    /// [`NamespaceError`] where the directory is none, or cannot be trusted yet.
+    pub fn lookup(&self, dir: Ino, name: &[u8]) -> Result<Option<(Entry, Attr)>, NamespaceError> {
+        self.with_dir(dir, |memo| {
+            let entry = memo.dir(dir)?.get(name)?.clone();
+            let attr = memo.attr(entry.ino)?;
+            Some((entry, attr))
+        })
+    }
+
+    /// What an inode is; of one that no listed directory shows, the store is asked.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn attr(&self, ino: Ino) -> Result<Option<Attr>, NamespaceError> {
+        if let Some(attr) = self.memo.read().attr(ino) {
+            return Ok(Some(attr));
+        }
+        Ok(self.store.read(|rows| Projector::new(rows, &self.defaults).attr(ino))?)
+    }
+
+    /// What a directory is.
+    ///
+    /// # Errors
+    /// As [`Self::lookup`].
+    pub fn dir_info(&self, dir: Ino) -> Result<DirInfo, NamespaceError> {
+        self.with_dir(dir, |memo| memo.dir(dir).map(|table| table.info.clone()))?.ok_or(NamespaceError::NotDirectory)
+    }
+
+    /// Begins a listing: until [`Self::end_listing`] no entry changes its offset.
+    ///
+    /// # Errors
+    /// As [`Self::lookup`].
+    pub fn begin_listing(&self, dir: Ino) -> Result<(), NamespaceError> {
+        self.ensure(dir)?;
+        if let Some(table) = self.memo.write().dir_mut(dir) {
+            table.listings += 1;
+        }
+        Ok(())
+    }
+
+    pub fn end_listing(&self, dir: Ino) {
+        if let Some(table) = self.memo.write().dir_mut(dir) {
+            table.listings = table.listings.saturating_sub(1);
+        }
+    }
+
+    /// Calls `each` with the entries from `offset` on (0: the first) and the offset after them, until it
+    /// answers `false`.
+    ///
+    /// # Errors
+    /// As [`Self::lookup`].
+    pub fn list(
+        &self,
+        dir: Ino,
+        offset: u64,
+        mut each: impl FnMut(u64, &Entry, &Attr) -> bool,
+    ) -> Result<(), NamespaceError> {
+        self.with_dir(dir, |memo| {
+            let table = memo.dir(dir)?;
+            for (next, entry) in table.from(offset) {
+                let Some(attr) = memo.attr(entry.ino) else { continue };
+                if !each(next, entry, &attr) {
+                    break;
+                }
+            }
+            Some(())
+        })
+        .map(|_| ())
+    }
+
+    /// Whether a directory shows nothing.
+    ///
+    /// # Errors
+    /// As [`Self::lookup`].
+    pub fn is_empty(&self, dir: Ino) -> Result<bool, NamespaceError> {
+        Ok(self.with_dir(dir, |memo| memo.dir(dir).map(dir::DirTable::is_empty))?.unwrap_or(true))
+    }
+
+    /// Shows what an open file has become; the row follows when it is flushed.
+    pub fn touch(&self, ino: Ino, size: u64, mtime: Nanos, ctime: Nanos) {
+        self.memo.write().update_attr(ino, |attr| {
+            attr.size = size;
+            attr.mtime = mtime;
+            attr.ctime = ctime;
+        });
+    }
+
+    /// Builds a directory again from the store and tells the kernel what was wrong.
+    ///
+    /// # Errors
+    /// As [`Self::lookup`].
+    pub fn rebuild(&self, dir: Ino) -> Result<(), NamespaceError> {
+        self.commit(Origin::Elsewhere, |_, dirty| {
+            dirty.dir(dir);
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(())
+    }
+
+    fn with_dir<T>(&self, dir: Ino, look: impl FnOnce(&Memo) -> Option<T>) -> Result<Option<T>, NamespaceError> {
+        self.ensure(dir)?;
+        Ok(look(&self.memo.read()))
+    }
+
+    /// Builds a directory's table where there is none.
+    fn ensure(&self, dir: Ino) -> Result<(), NamespaceError> {
+        if self.memo.read().dir(dir).is_some() {
+            return Ok(());
+        }
+        // The write lock keeps commits away while the table is built and put in place.
+        let writer = self.store.writer();
+        if self.memo.read().dir(dir).is_some() {
+            return Ok(());
+        }
+        let built = Projector::new(&writer.rows(), &self.defaults).dir(dir)?;
+        self.memo.write().insert_dir(built);
+        Ok(())
+    }
+
+    /// The store's rows under the defaults of this mount, for what need not be memoised.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn load_attr(&self, ino: Ino) -> StoreResult<Option<Attr>> {
+        self.store.read(|rows| Projector::new(rows, &self.defaults).attr(ino))
+    }
+}
+
+#[cfg(test)]
+mod tests;

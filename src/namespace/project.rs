@@ -1,0 +1,198 @@
+//! From rows to what a directory shows: the only place where that is decided (I6).
+
+use super::attr::{Attr, Defaults};
+use super::dir::{DirInfo, Entry, EntryKey};
+use super::error::NamespaceError;
+use crate::base::{AlbumKind, AlbumNo, FileId, Ino};
+use crate::store::{AlbumRow, Listing, NodeKind, NodeRow, Rows, StoreResult};
+use crate::tree::{DirKind, FixedPlace};
+use std::collections::HashMap;
+
+/// A directory as the store has it.
+pub(super) struct BuiltDir {
+    pub(super) info: DirInfo,
+    pub(super) entries: Vec<(Entry, Attr)>,
+}
+
+/// Reads what is visible from one committed state.
+pub(super) struct Projector<'a> {
+    rows: &'a Rows<'a>,
+    defaults: &'a Defaults,
+}
+
+impl<'a> Projector<'a> {
+    pub(super) fn new(rows: &'a Rows<'a>, defaults: &'a Defaults) -> Self {
+        Self { rows, defaults }
+    }
+
+    /// All of a directory.
+    pub(super) fn dir(&self, ino: Ino) -> Result<BuiltDir, NamespaceError> {
+        let info = self.info(ino)?;
+        let mut entries = self.fixed(ino);
+        match (info.kind, info.album) {
+            (DirKind::AlbumList, _) => self.push_albums(&mut entries)?,
+            (DirKind::Album(_), Some(album)) => self.push_photos(album, &mut entries)?,
+            _ => {}
+        }
+        // After the photos: a local name masks a photo of the same name (the version that takes its place).
+        self.push_local(ino, &mut entries)?;
+        Ok(BuiltDir { info, entries })
+    }
+
+    /// What a directory is.
+    pub(super) fn info(&self, ino: Ino) -> Result<DirInfo, NamespaceError> {
+        if let Some(place) = FixedPlace::of(ino) {
+            return self.fixed_info(place);
+        }
+        if let Some(node) = self.rows.load_node(ino)?.filter(|node| node.kind.is_directory()) {
+            let parent = self.rows.load_names_of(node.ino)?.first().map_or(Ino::ROOT, |name| name.parent);
+            return Ok(DirInfo { ino, kind: DirKind::Local, album: None, parent });
+        }
+        let album =
+            self.rows.load_album_by_ino(ino)?.filter(AlbumRow::is_listed).ok_or(NamespaceError::NotDirectory)?;
+        let kind = DirKind::Album(album.kind);
+        Ok(DirInfo { ino, kind, album: Some(album.no), parent: FixedPlace::Albums.ino() })
+    }
+
+    fn fixed_info(&self, place: FixedPlace) -> Result<DirInfo, NamespaceError> {
+        let (kind, special) = match place {
+            FixedPlace::Root => (DirKind::Root, None),
+            FixedPlace::Albums => (DirKind::AlbumList, None),
+            FixedPlace::DotEntefs => (DirKind::Generated, None),
+            FixedPlace::Uncategorized => {
+                (DirKind::Album(AlbumKind::Uncategorized), self.rows.load_special_album(AlbumKind::Uncategorized)?)
+            }
+            FixedPlace::Favorites => {
+                (DirKind::Album(AlbumKind::Favorites), self.rows.load_special_album(AlbumKind::Favorites)?)
+            }
+            _ => return Err(NamespaceError::NotDirectory),
+        };
+        if special.as_ref().is_some_and(|album| !album.complete) {
+            return Err(NamespaceError::Untrusted(place.ino()));
+        }
+        Ok(DirInfo { ino: place.ino(), kind, album: special.map(|album| album.no), parent: place.parent().ino() })
+    }
+
+    fn fixed(&self, dir: Ino) -> Vec<(Entry, Attr)> {
+        let places =
+            FixedPlace::ALL.into_iter().filter(|place| *place != FixedPlace::Root && place.parent().ino() == dir);
+        places
+            .map(|place| {
+                let entry =
+                    Entry { name: place.name().as_bytes().into(), ino: place.ino(), key: EntryKey::Fixed(place) };
+                (entry, self.fixed_attr(place))
+            })
+            .collect()
+    }
+
+    fn fixed_attr(&self, place: FixedPlace) -> Attr {
+        if place.is_directory() {
+            return self.defaults.directory(place.ino(), self.defaults.now);
+        }
+        // Generated when opened: the size is not known before, and 0 with direct I/O reads to the end.
+        Attr { mode: 0o444, ..self.defaults.file(place.ino(), 0) }
+    }
+
+    fn push_albums(&self, entries: &mut Vec<(Entry, Attr)>) -> StoreResult<()> {
+        let albums = self.rows.load_albums()?;
+        entries.extend(albums.iter().filter_map(|album| self.album_entry(album)));
+        Ok(())
+    }
+
+    fn album_entry(&self, album: &AlbumRow) -> Option<(Entry, Attr)> {
+        let name = album.shown.as_deref().filter(|_| album.is_listed())?;
+        let entry = Entry { name: name.into(), ino: album.ino, key: EntryKey::Album(album.no) };
+        Some((entry, self.defaults.directory(album.ino, album.mtime)))
+    }
+
+    fn push_photos(&self, album: AlbumNo, entries: &mut Vec<(Entry, Attr)>) -> StoreResult<()> {
+        let shadows: HashMap<Ino, NodeRow> =
+            self.rows.load_shadows()?.into_iter().map(|node| (node.ino, node)).collect();
+        self.rows.for_each_listed(album, |file, listing| {
+            let attr = self.photo_attr(&listing, shadows.get(&listing.ino));
+            entries.push((photo_entry(file, listing), attr));
+        })
+    }
+
+    /// New bytes that are not registered yet show through the photo's inode.
+    fn photo_attr(&self, listing: &Listing, shadow: Option<&NodeRow>) -> Attr {
+        match shadow {
+            Some(node) => self.defaults.node(node, listing.links),
+            None => self.defaults.listing(listing),
+        }
+    }
+
+    fn push_local(&self, dir: Ino, entries: &mut Vec<(Entry, Attr)>) -> StoreResult<()> {
+        for name in self.rows.load_names(dir)? {
+            if let Some(found) = self.local_entry(&name.name, name.ino)? {
+                entries.push(found);
+            }
+        }
+        Ok(())
+    }
+
+    fn local_entry(&self, name: &[u8], ino: Ino) -> StoreResult<Option<(Entry, Attr)>> {
+        let Some(node) = self.rows.load_node(ino)? else { return Ok(None) };
+        let key = match node.kind {
+            NodeKind::DropRoot => EntryKey::DropRoot,
+            NodeKind::Directory => EntryKey::LocalDirectory,
+            NodeKind::File | NodeKind::Shadow => EntryKey::LocalFile { photo: node.file },
+        };
+        Ok(Some((Entry { name: name.into(), ino, key }, self.defaults.node(&node, 1))))
+    }
+
+    /// What a name stands for: a local entry, else the photo.
+    pub(super) fn name(&self, info: &DirInfo, name: &[u8]) -> StoreResult<Option<(Entry, Attr)>> {
+        if let Some(ino) = self.rows.find_name(info.ino, name)? {
+            return self.local_entry(name, ino);
+        }
+        match info.album {
+            Some(album) => match self.rows.find_member(album, name)? {
+                Some(file) => self.photo(album, file),
+                None => Ok(None),
+            },
+            None => Ok(None),
+        }
+    }
+
+    /// What an album's directory shows of a photo, a local name of the same spelling aside.
+    pub(super) fn photo(&self, album: AlbumNo, file: FileId) -> StoreResult<Option<(Entry, Attr)>> {
+        let member = self.rows.load_member(album, file)?.filter(crate::store::MemberRow::is_visible);
+        let Some(listing) = member.and_then(|member| member.listing) else { return Ok(None) };
+        let shadow = self.rows.load_node(listing.ino)?.filter(|node| node.kind == NodeKind::Shadow);
+        let attr = self.photo_attr(&listing, shadow.as_ref());
+        Ok(Some((photo_entry(file, listing), attr)))
+    }
+
+    pub(super) fn album(&self, album: AlbumNo) -> StoreResult<Option<(Entry, Attr)>> {
+        Ok(self.rows.load_album(album)?.and_then(|album| self.album_entry(&album)))
+    }
+
+    /// Attributes of an inode, whether or not a directory shows it.
+    pub(super) fn attr(&self, ino: Ino) -> StoreResult<Option<Attr>> {
+        if let Some(place) = FixedPlace::of(ino) {
+            return Ok(Some(self.fixed_attr(place)));
+        }
+        let node = self.rows.load_node(ino)?;
+        if let Some(node) = node.as_ref().filter(|node| node.kind != NodeKind::Shadow) {
+            let links = if node.kind.is_directory() { 1 } else { self.rows.load_names_of(ino)?.len() as u32 };
+            return Ok(Some(self.defaults.node(node, links)));
+        }
+        if let Some(content) = self.rows.load_content_by_ino(ino)? {
+            let links = self.links(content.file)?;
+            let attr = self.defaults.content(&content, links);
+            return Ok(Some(node.map_or(attr, |shadow| self.defaults.node(&shadow, links))));
+        }
+        let album = self.rows.load_album_by_ino(ino)?.filter(AlbumRow::has_directory);
+        Ok(album.map(|album| self.defaults.directory(ino, album.mtime)))
+    }
+
+    fn links(&self, file: FileId) -> StoreResult<u32> {
+        let memberships = self.rows.load_memberships(file)?;
+        Ok(memberships.into_iter().find(|member| member.is_visible()).and_then(|m| m.listing).map_or(0, |l| l.links))
+    }
+}
+
+fn photo_entry(file: FileId, listing: Listing) -> Entry {
+    Entry { name: listing.name.into(), ino: listing.ino, key: EntryKey::Photo(file) }
+}
