@@ -13,14 +13,18 @@ mod dir;
 mod error;
 mod members;
 mod memo;
+mod path;
 mod project;
 mod refresh;
+mod space;
 
 pub use attr::{Attr, AttrKind, Defaults};
 pub use change::{Dirty, Invalidation, Origin};
 pub use dir::{DirInfo, Entry, EntryKey};
 pub use error::NamespaceError;
 pub use members::{end_membership, enter, leave, name_member, relist, rename_photo, settle};
+pub use path::{directory_of, path_of};
+pub use space::Space;
 
 use crate::base::{Ino, Nanos};
 use crate::store::{Store, StoreError, StoreResult, Tx};
@@ -34,13 +38,14 @@ type Listener = Box<dyn Fn(Vec<Invalidation>) + Send + Sync>;
 pub struct Namespace {
     store: Arc<Store>,
     defaults: Defaults,
+    space: Space,
     memo: crate::base::sync::RwLock<Memo>,
     listener: crate::base::sync::RwLock<Option<Listener>>,
 }
 
 impl Namespace {
     pub fn new(store: Arc<Store>, defaults: Defaults) -> Self {
-        Self { store, defaults, memo: Default::default(), listener: Default::default() }
+        Self { store, defaults, space: Space::default(), memo: Default::default(), listener: Default::default() }
     }
 
     pub fn store(&self) -> &Arc<Store> {
@@ -49,6 +54,11 @@ impl Namespace {
 
     pub fn defaults(&self) -> &Defaults {
         &self.defaults
+    }
+
+    /// How much room is left.
+    pub fn space(&self) -> &Space {
+        &self.space
     }
 
     /// Who is told which names and attributes the kernel must ask for again. Called from any thread; it must

@@ -36,7 +36,7 @@ pub use nodes::{NodeKind, NodeRow};
 pub use ops::{NewOp, OpKind, OpRow};
 pub use schema::SCHEMA_VERSION;
 pub use troubles::Trouble;
-pub use uploads::{Stage, StageTotals, UploadBlob, UploadRow};
+pub use uploads::{StageTotals, UploadBlob, UploadRow};
 
 use crate::base::sync::{Mutex, MutexGuard};
 use crate::crypto::DeviceKey;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::base::{AlbumKind, AlbumNo, FileId, FileKind, Ino, Nanos, ParkReason, Part, Timestamp, UploadNo, VaultId};
 use crate::crypto::{CollectionKey, FileKey, StreamHeader};
+use crate::tree::Stage;
 use std::fs;
 
 fn open() -> (tempfile::TempDir, DeviceKey, Store) {

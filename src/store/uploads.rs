@@ -5,66 +5,8 @@ use super::nodes::vault_of;
 use super::seal::Spot;
 use super::{Rows, Tx};
 use crate::base::{AlbumNo, FileId, FileKind, Ino, ParkReason, Timestamp, UploadNo, VaultId};
+use crate::tree::Stage;
 use rusqlite::{OptionalExtension, Row, params};
-
-/// How far the bytes of one spool file have come; `upload` draws the whole machine.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub enum Stage {
-    /// Somebody writes.
-    Writing,
-    /// Closed; waits to see whether it stays as it is.
-    Settling,
-    /// Not for Ente: a temporary or junk name, or no media.
-    LocalOnly,
-    /// Looks cut off (semantics 2.3).
-    Incomplete,
-    /// Frozen: immutable from here on (I2).
-    Sealed,
-    Hashed,
-    /// A duplicate: joins the album, and the server must say so.
-    Linking,
-    /// Equal bytes are on their way already.
-    Twin,
-    /// Keys, headers and metadata are stored; bytes may be on their way.
-    Prepared,
-    /// The objects are stored, the exact register request is.
-    Uploaded,
-    /// In Ente; the row stays until its spool file is gone.
-    Registered,
-    /// Removed before it was in Ente; the bytes stay until `due` (semantics 4.3).
-    Removed,
-}
-
-impl Stage {
-    pub const ALL: [Self; 12] = [
-        Self::Writing,
-        Self::Settling,
-        Self::LocalOnly,
-        Self::Incomplete,
-        Self::Sealed,
-        Self::Hashed,
-        Self::Linking,
-        Self::Twin,
-        Self::Prepared,
-        Self::Uploaded,
-        Self::Registered,
-        Self::Removed,
-    ];
-
-    fn from_row(value: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| *stage as i64 == value)
-    }
-
-    /// Whether the bytes are on their way: frozen and not in Ente yet.
-    pub fn is_under_way(self) -> bool {
-        (Self::Sealed..=Self::Uploaded).contains(&self)
-    }
-
-    /// Whether nothing more will happen by itself.
-    pub fn is_over(self) -> bool {
-        matches!(self, Self::Registered | Self::Removed)
-    }
-}
 
 /// One upload.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,13 +1,14 @@
 //! Floor 1: what names and operations mean, as pure functions over values.
 //!
 //! Guarantees: nothing here reads or writes anything; every rule of the semantics that decides something
-//! (names 1.6, temporary names 2.4, album mapping 2.8, removing 4) is decided here and nowhere else.
+//! (names 1.6, temporary names 2.4, album mapping 2.8, removing 4, what an event does to an upload) is decided here and nowhere else.
 
 mod drops;
 mod junk;
 mod name;
 mod place;
 mod plan;
+mod stage;
 mod unique;
 
 pub use drops::{AlbumMapping, Dedup, DropRules, DropSettings, OnDelete, album_name_for, is_camera_directory};
@@ -18,4 +19,5 @@ pub use plan::{
     EntryKind, Refusal, RemovalPlan, RenamePlan, RenameSource, RenameTarget, check_new_directory, check_new_file,
     plan_removal, plan_rename,
 };
+pub use stage::{Event, Stage, Verdict, on_event};
 pub use unique::{NameRequest, assign_names};

@@ -1,0 +1,56 @@
+//! Where an inode lies in the mount.
+
+use crate::base::{AlbumKind, Ino};
+use crate::store::{AlbumRow, MemberRow, Rows, StoreResult};
+use crate::tree::FixedPlace;
+
+/// Deeper than any path the kernel resolves.
+const MAX_DEPTH: usize = 2048;
+
+/// The components of a path to an inode, from the mount on; of several the first. `None` where it has no name.
+///
+/// # Errors
+/// Where the store cannot be read.
+pub fn path_of(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<Vec<Vec<u8>>>> {
+    let mut path = Vec::new();
+    let mut at = ino;
+    for _ in 0..MAX_DEPTH {
+        if at == Ino::ROOT {
+            path.reverse();
+            return Ok(Some(path));
+        }
+        let Some((parent, name)) = step_up(rows, at)? else { return Ok(None) };
+        path.push(name);
+        at = parent;
+    }
+    Ok(None)
+}
+
+fn step_up(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<(Ino, Vec<u8>)>> {
+    if let Some(place) = FixedPlace::of(ino) {
+        return Ok(Some((place.parent().ino(), place.name().into())));
+    }
+    if let Some(name) = rows.load_names_of(ino)?.into_iter().next() {
+        return Ok(Some((name.parent, name.name)));
+    }
+    if let Some(album) = rows.load_album_by_ino(ino)? {
+        return Ok(album.shown.map(|shown| (FixedPlace::Albums.ino(), shown)));
+    }
+    let Some(content) = rows.load_content_by_ino(ino)? else { return Ok(None) };
+    for member in rows.load_memberships(content.file)?.into_iter().filter(MemberRow::is_visible) {
+        let album = rows.load_album(member.album)?.filter(AlbumRow::has_directory);
+        if let (Some(album), Some(listing)) = (album, member.listing) {
+            return Ok(Some((directory_of(&album), listing.name)));
+        }
+    }
+    Ok(None)
+}
+
+/// The directory that shows an album.
+pub fn directory_of(album: &AlbumRow) -> Ino {
+    match album.kind {
+        AlbumKind::Favorites => FixedPlace::Favorites.ino(),
+        AlbumKind::Uncategorized => FixedPlace::Uncategorized.ino(),
+        AlbumKind::Album | AlbumKind::Folder => album.ino,
+    }
+}
