@@ -60,6 +60,11 @@ impl Defaults {
         Attr { size, kind: AttrKind::File, mode: self.file_mode, ..self.directory(ino, self.now) }
     }
 
+    /// An open file that has no name any more.
+    pub fn open_file(&self, node: &NodeRow) -> Attr {
+        self.node(node, 0)
+    }
+
     pub(super) fn node(&self, node: &NodeRow, links: u32) -> Attr {
         let directory = node.kind.is_directory();
         Attr {

@@ -160,3 +160,21 @@ fn suffix_of(plain: &[u8], name: &[u8]) -> u32 {
     let digits = stem.strip_suffix(b")").and_then(|stem| stem.rsplit(|byte| *byte == b'(').next());
     digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok()).unwrap_or(1)
 }
+
+/// Gives an album's directory its name: the album's own, with a suffix where another album has it.
+pub fn name_album_directory(tx: &Tx<'_>, album: AlbumNo, dirty: &mut Dirty) -> StoreResult<()> {
+    let Some(row) = tx.load_album(album)? else { return Ok(()) };
+    dirty.album(album);
+    if !row.is_listed() {
+        return Ok(());
+    }
+    let plain = safe_name(row.display_name().as_bytes(), FileId(album.0), "");
+    let taken = |name: &[u8]| row.shown.as_deref() != Some(name) && tx.is_album_name_taken(name).unwrap_or(true);
+    // An album's name has no extension to keep: the suffix goes at its end.
+    let free = (1..).map(|n| album_suffix(&plain, n)).find(|name| !taken(name));
+    tx.save_album_shown(album, free.as_deref())
+}
+
+fn album_suffix(plain: &[u8], n: u32) -> Vec<u8> {
+    if n == 1 { plain.to_vec() } else { crate::tree::join_name(plain, format!(" ({n})").as_bytes(), b"") }
+}

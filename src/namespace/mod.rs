@@ -10,9 +10,11 @@
 mod attr;
 mod change;
 mod dir;
+mod drops;
 mod error;
 mod members;
 mod memo;
+mod ops;
 mod path;
 mod project;
 mod refresh;
@@ -21,8 +23,13 @@ mod space;
 pub use attr::{Attr, AttrKind, Defaults};
 pub use change::{Dirty, Invalidation, Origin};
 pub use dir::{DirInfo, Entry, EntryKey};
+pub use drops::{Destination, destination, resolve_album};
 pub use error::NamespaceError;
-pub use members::{end_membership, enter, leave, name_member, relist, rename_photo, settle};
+pub use members::{end_membership, enter, leave, name_album_directory, name_member, relist, rename_photo, settle};
+pub use ops::{
+    ALBUM_DELAY, add_photo, delete_album, leave_album, make_album, move_photo, name_album, name_photo, other_homes,
+    special_album,
+};
 pub use path::{directory_of, path_of};
 pub use space::Space;
 

@@ -138,6 +138,8 @@ fn an_upload_keeps_every_step() {
         supersedes: None,
         file: None,
         sent: false,
+        frozen: false,
+        killed: false,
     };
     let no = write(&store, |tx| tx.insert_upload(&row));
     let due = |now| store.read(|rows| rows.load_due_uploads(Timestamp(now), &[Stage::Settling], 9)).unwrap().len();

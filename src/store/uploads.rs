@@ -7,6 +7,7 @@ use super::{Rows, Tx};
 use crate::base::{AlbumNo, FileId, FileKind, Ino, ParkReason, Timestamp, UploadNo, VaultId};
 use crate::tree::Stage;
 use rusqlite::{OptionalExtension, Row, params};
+use std::time::Duration;
 
 /// One upload.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,9 +31,42 @@ pub struct UploadRow {
     pub supersedes: Option<FileId>,
     /// The photo it became, or is linked to.
     pub file: Option<FileId>,
-    /// The register request may have reached the server.
+    /// A request that makes or links it may have reached the server.
     pub sent: bool,
+    /// It was sealed once: its bytes never change again (I2).
+    pub frozen: bool,
+    /// Its last writer was ended by a signal (semantics 2.3).
+    pub killed: bool,
 }
+
+impl UploadRow {
+    pub fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
+    /// Back to settling, for as long as somebody holds it open for writing.
+    pub fn hold(&mut self) {
+        self.stage = Stage::Settling;
+        self.due = HELD;
+        self.parked = None;
+    }
+
+    pub fn is_held(&self) -> bool {
+        self.stage == Stage::Writing || self.due == HELD
+    }
+
+    /// Back to settling: it is looked at when it has stayed as it is for `delay`.
+    pub fn settle(&mut self, now: Timestamp, delay: Duration) {
+        self.stage = Stage::Settling;
+        self.due = now.saturating_add(delay);
+        self.since = now;
+        self.attempts = 0;
+        self.parked = None;
+    }
+}
+
+/// Due when its writer has closed it.
+const HELD: Timestamp = Timestamp(i64::MAX);
 
 /// What a stage leaves for the next ones; written by `upload`, sealed here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,7 +102,7 @@ pub struct StageTotals {
 }
 
 const COLUMNS: &str =
-    "no, ino, vault, stage, size, due, attempts, parked, since, as_is, target, supersedes, file, sent";
+    "no, ino, vault, stage, size, due, attempts, parked, since, as_is, target, supersedes, file, sent, frozen, killed";
 
 fn malformed() -> StoreError {
     StoreError::Malformed { table: "uploads" }
@@ -94,6 +128,8 @@ fn upload_of(row: &Row<'_>) -> StoreResult<UploadRow> {
         supersedes: row.get::<_, Option<i64>>(11)?.map(FileId),
         file: row.get::<_, Option<i64>>(12)?.map(FileId),
         sent: row.get(13)?,
+        frozen: row.get(14)?,
+        killed: row.get(15)?,
     })
 }
 
@@ -195,7 +231,7 @@ impl Tx<'_> {
     pub fn save_upload(&self, row: &UploadRow) -> StoreResult<()> {
         let mut update = self.conn.prepare_cached(
             "UPDATE uploads SET ino = ?2, vault = ?3, stage = ?4, size = ?5, due = ?6, attempts = ?7, parked = ?8, \
-             since = ?9, as_is = ?10, target = ?11, supersedes = ?12, file = ?13, sent = ?14 WHERE no = ?1",
+             since = ?9, as_is = ?10, target = ?11, supersedes = ?12, file = ?13, sent = ?14, frozen = ?15, killed = ?16 WHERE no = ?1",
         )?;
         update.execute(params![
             row.no.0,
@@ -212,6 +248,8 @@ impl Tx<'_> {
             row.supersedes.map(|file| file.0),
             row.file.map(|file| file.0),
             row.sent,
+            row.frozen,
+            row.killed,
         ])?;
         Ok(())
     }

@@ -99,7 +99,7 @@ CREATE TABLE nodes (
     size           INTEGER NOT NULL,
     mtime          INTEGER NOT NULL,
     ctime          INTEGER NOT NULL,
-    album          INTEGER,                  -- the album a directory maps to, once known
+    album          INTEGER,                  -- the album a directory maps to, or a file's photo was put in
     vault          BLOB,                     -- the bytes, while they are in the spool
     file           INTEGER,                  -- the photo it became
     content        INTEGER,
@@ -139,7 +139,9 @@ CREATE TABLE uploads (
     supersedes     INTEGER,                  -- FileId of the version this one replaces
     hash_tag       BLOB,
     file           INTEGER,                  -- the photo it became or is linked to
-    sent           INTEGER NOT NULL DEFAULT 0, -- the register request may have reached the server
+    sent           INTEGER NOT NULL DEFAULT 0, -- a request that makes or links it may have reached the server
+    frozen         INTEGER NOT NULL DEFAULT 0, -- was sealed once: its bytes never change again (I2)
+    killed         INTEGER NOT NULL DEFAULT 0, -- its last writer was ended by a signal
     facts          BLOB,                     -- sealed: hash, kind, name, times as prepared
     prepared       BLOB,                     -- sealed: keys, headers, part MD5s, sealed metadata, thumbnail
     transfer       BLOB,                     -- sealed: URLs and finished parts of a large file

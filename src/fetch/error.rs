@@ -1,0 +1,22 @@
+use crate::crypto::CryptoError;
+use crate::store::StoreError;
+use thiserror::Error;
+
+/// Why bytes cannot be read.
+#[derive(Clone, Debug, Error)]
+pub enum FetchError {
+    #[error("Ente does not have this version any more, nor does the cache")]
+    Gone,
+    #[error("the bytes from Ente do not verify: {0}")]
+    Damaged(CryptoError),
+    #[error("Ente could not be asked: {0}")]
+    Offline(String),
+    #[error("the key could not be read: {0}")]
+    Store(String),
+}
+
+impl From<StoreError> for FetchError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}

@@ -1,0 +1,113 @@
+//! Plaintext chunks in memory, the least recently used first to go.
+
+use super::pages::PageBuf;
+use crate::base::ContentNo;
+use crate::base::sync::Mutex;
+use crate::crypto::CHUNK;
+use lru::LruCache;
+use std::sync::Arc;
+
+/// One verified chunk.
+pub struct Chunk(PageBuf);
+
+impl Chunk {
+    pub(super) fn new(plain: PageBuf) -> Self {
+        Self(plain)
+    }
+
+    pub fn plain(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Copies what chunk `index` has of the range that `out` shall hold from `offset` on.
+    pub(super) fn copy_to(&self, index: u64, offset: u64, out: &mut [u8]) {
+        let start = index * CHUNK as u64;
+        let from = offset.max(start);
+        let end = (offset + out.len() as u64).min(start + self.0.len() as u64);
+        if from < end {
+            let source = &self.0[(from - start) as usize..(end - start) as usize];
+            out[(from - offset) as usize..(end - offset) as usize].copy_from_slice(source);
+        }
+    }
+}
+
+/// Chunks within a budget.
+pub(super) struct ChunkMemory {
+    budget: usize,
+    kept: Mutex<Kept>,
+}
+
+struct Kept {
+    chunks: LruCache<(ContentNo, u64), Arc<Chunk>>,
+    bytes: usize,
+}
+
+impl ChunkMemory {
+    pub(super) fn new(budget: usize) -> Self {
+        Self { budget, kept: Mutex::new(Kept { chunks: LruCache::unbounded(), bytes: 0 }) }
+    }
+
+    pub(super) fn get(&self, content: ContentNo, index: u64) -> Option<Arc<Chunk>> {
+        self.kept.lock().chunks.get(&(content, index)).cloned()
+    }
+
+    /// Fills `out` from `offset` on if every chunk of it is here.
+    pub(super) fn read(&self, content: ContentNo, offset: u64, out: &mut [u8]) -> Option<usize> {
+        let last = (offset + out.len() as u64).checked_sub(1)? / CHUNK as u64;
+        let first = offset / CHUNK as u64;
+        let chunks: Vec<Arc<Chunk>> = (first..=last).map(|index| self.get(content, index)).collect::<Option<_>>()?;
+        for (index, chunk) in (first..).zip(chunks) {
+            chunk.copy_to(index, offset, out);
+        }
+        Some(out.len())
+    }
+
+    pub(super) fn insert(&self, content: ContentNo, index: u64, chunk: &Arc<Chunk>) {
+        let mut kept = self.kept.lock();
+        kept.bytes += chunk.plain().len();
+        if let Some((_, before)) = kept.chunks.push((content, index), Arc::clone(chunk)) {
+            kept.bytes -= before.plain().len();
+        }
+        while kept.bytes > self.budget {
+            let Some((_, oldest)) = kept.chunks.pop_lru() else { break };
+            kept.bytes -= oldest.plain().len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(len: usize, fill: u8) -> Arc<Chunk> {
+        let mut plain = PageBuf::zeroed(len);
+        plain.fill(fill);
+        Arc::new(Chunk::new(plain))
+    }
+
+    #[test]
+    fn the_budget_holds_and_the_oldest_go_first() {
+        let memory = ChunkMemory::new(250);
+        let content = ContentNo(1);
+        for index in 0..3 {
+            memory.insert(content, index, &chunk(100, index as u8));
+            memory.get(content, 0);
+        }
+        let here: Vec<bool> = (0..3).map(|index| memory.get(content, index).is_some()).collect();
+        assert_eq!(here, [true, false, true]);
+        memory.insert(content, 2, &chunk(120, 9));
+        assert_eq!(memory.kept.lock().bytes, 220, "a chunk put in again counts once");
+    }
+
+    #[test]
+    fn a_read_over_a_border_takes_from_both_chunks_or_from_none() {
+        let memory = ChunkMemory::new(CHUNK * 3);
+        let content = ContentNo(1);
+        memory.insert(content, 0, &chunk(CHUNK, 1));
+        let mut out = [0; 20];
+        assert_eq!(memory.read(content, CHUNK as u64 - 10, &mut out), None);
+        memory.insert(content, 1, &chunk(50, 2));
+        assert_eq!(memory.read(content, CHUNK as u64 - 10, &mut out), Some(20));
+        assert_eq!(out, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+    }
+}

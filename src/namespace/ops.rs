@@ -1,0 +1,164 @@
+//! Changes to the account: shown at once, recorded to be pushed. These run inside a transaction.
+
+use super::change::Dirty;
+use super::members::{enter, leave, rename_photo};
+use super::path::directory_of;
+use crate::base::{AlbumKind, AlbumNo, FileId, Nanos, Timestamp};
+use crate::crypto::CollectionKey;
+use crate::store::{AlbumRow, AlbumState, MemberRow, NewAlbum, NewOp, OpKind, Rows, StoreResult, Tx};
+use crate::tree::FixedPlace;
+use std::time::Duration;
+
+/// An empty album made here is pushed after this long, under the name it then has (semantics 3).
+pub const ALBUM_DELAY: Duration = Duration::from_secs(10);
+
+/// A new own album that the server does not know yet. It has no directory name; the caller gives it one.
+///
+/// # Errors
+/// Where the store cannot be read or written, here and below.
+pub fn make_album(
+    tx: &Tx<'_>,
+    kind: AlbumKind,
+    name: &str,
+    due: Timestamp,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> StoreResult<AlbumNo> {
+    let ino = match kind {
+        AlbumKind::Favorites => FixedPlace::Favorites.ino(),
+        AlbumKind::Uncategorized => FixedPlace::Uncategorized.ino(),
+        AlbumKind::Album | AlbumKind::Folder => tx.next_ino()?,
+    };
+    let key = CollectionKey::random();
+    let album = tx.insert_album(&NewAlbum {
+        remote: None,
+        own: true,
+        kind,
+        ino,
+        key: &key,
+        create_request: None,
+        name,
+        state: AlbumState::Local,
+        create_after: Some(due),
+        mtime: now,
+    })?;
+    dirty.album(album);
+    dirty.dir(ino);
+    Ok(album)
+}
+
+/// The album of a kind that there is one of, made where there is none.
+pub fn special_album(tx: &Tx<'_>, kind: AlbumKind, now: Nanos, dirty: &mut Dirty) -> StoreResult<AlbumNo> {
+    if let Some(album) = tx.load_special_album(kind)? {
+        return Ok(album.no);
+    }
+    // The names Ente's clients give them (protocol notes, data 1.1).
+    let name = if kind == AlbumKind::Favorites { "Favorites" } else { "Uncategorized" };
+    make_album(tx, kind, name, now.to_timestamp(), now, dirty)
+}
+
+/// Albums, other than `from`, that keep a photo out of Uncategorized (semantics 4.1).
+pub fn other_homes(rows: &Rows<'_>, file: FileId, from: AlbumNo) -> StoreResult<Vec<AlbumRow>> {
+    let mut homes = Vec::new();
+    for member in rows.load_memberships(file)?.into_iter().filter(MemberRow::is_visible) {
+        if member.album != from
+            && let Some(album) = rows.load_album(member.album)?.filter(AlbumRow::is_home)
+        {
+            homes.push(album);
+        }
+    }
+    Ok(homes)
+}
+
+/// The photo leaves an album; without another home it goes to Uncategorized (I11).
+pub fn leave_album(tx: &Tx<'_>, from: AlbumNo, file: FileId, now: Nanos, dirty: &mut Dirty) -> StoreResult<()> {
+    let home = other_homes(tx, file, from)?.into_iter().next();
+    let to = match &home {
+        Some(home) => home.no,
+        None => special_album(tx, AlbumKind::Uncategorized, now, dirty)?,
+    };
+    if to == from {
+        return Ok(());
+    }
+    let op =
+        NewOp { file: Some(file), from: Some(from), to: Some(to), ..NewOp::new(OpKind::Leave, now.to_timestamp()) };
+    tx.insert_op(&op)?;
+    leave(tx, from, file, dirty)?;
+    if home.is_none() { enter(tx, to, file, dirty) } else { Ok(()) }
+}
+
+/// The photo moves from album to album.
+pub fn move_photo(
+    tx: &Tx<'_>,
+    file: FileId,
+    from: AlbumNo,
+    to: AlbumNo,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> StoreResult<()> {
+    if from == to {
+        return Ok(());
+    }
+    let op = NewOp { file: Some(file), from: Some(from), to: Some(to), ..NewOp::new(OpKind::Move, now.to_timestamp()) };
+    tx.insert_op(&op)?;
+    leave(tx, from, file, dirty)?;
+    enter(tx, to, file, dirty)
+}
+
+/// The photo joins an album; from Uncategorized that is always a move (semantics 2.9).
+pub fn add_photo(tx: &Tx<'_>, file: FileId, to: AlbumNo, now: Nanos, dirty: &mut Dirty) -> StoreResult<()> {
+    if tx.load_member(to, file)?.is_some_and(|member| member.is_visible()) {
+        return Ok(());
+    }
+    if let Some(uncategorized) = tx.load_special_album(AlbumKind::Uncategorized)?
+        && uncategorized.no != to
+        && tx.load_member(uncategorized.no, file)?.is_some_and(|member| member.is_visible())
+    {
+        return move_photo(tx, file, uncategorized.no, to, now, dirty);
+    }
+    tx.insert_op(&NewOp { file: Some(file), to: Some(to), ..NewOp::new(OpKind::Add, now.to_timestamp()) })?;
+    enter(tx, to, file, dirty)
+}
+
+/// The photo gets an edited name: one name, in every album.
+pub fn name_photo(tx: &Tx<'_>, file: FileId, name: &str, now: Nanos, dirty: &mut Dirty) -> StoreResult<()> {
+    let op = NewOp { file: Some(file), name: Some(name.into()), ..NewOp::new(OpKind::NamePhoto, now.to_timestamp()) };
+    tx.insert_op(&op)?;
+    tx.save_file_want_name(file, Some(name))?;
+    rename_photo(tx, file, dirty)
+}
+
+/// The album gets another name, and its directory that very one.
+pub fn name_album(tx: &Tx<'_>, album: &AlbumRow, name: &str, now: Nanos, dirty: &mut Dirty) -> StoreResult<()> {
+    if album.state == AlbumState::Local && tx.load_create_request(album.no)?.is_none() {
+        tx.save_album_name(album.no, name)?;
+    } else {
+        let op = NewOp {
+            from: Some(album.no),
+            name: Some(name.into()),
+            ..NewOp::new(OpKind::NameAlbum, now.to_timestamp())
+        };
+        tx.insert_op(&op)?;
+        tx.save_album_want_name(album.no, Some(name))?;
+    }
+    tx.save_album_shown(album.no, Some(name.as_bytes()))?;
+    dirty.album(album.no);
+    Ok(())
+}
+
+/// The empty album is deleted; one that the server never heard of simply goes.
+pub fn delete_album(tx: &Tx<'_>, album: &AlbumRow, now: Nanos, dirty: &mut Dirty) -> StoreResult<()> {
+    if album.state == AlbumState::Local && tx.load_create_request(album.no)?.is_none() {
+        tx.save_album_state(album.no, AlbumState::Deleted)?;
+    } else {
+        tx.insert_op(&NewOp { from: Some(album.no), ..NewOp::new(OpKind::DeleteAlbum, now.to_timestamp()) })?;
+        tx.save_album_state(album.no, AlbumState::Deleting)?;
+    }
+    tx.save_album_shown(album.no, None)?;
+    for directory in tx.load_directories_of_album(album.no)? {
+        tx.save_node_album(directory.ino, None)?;
+    }
+    dirty.album(album.no);
+    dirty.dir(directory_of(album));
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! Making files and directories.
+
+use super::error::{VfsError, VfsResult};
+use super::handles::Handle;
+use super::local::{LocalFile, LocalState};
+use super::lookup::Found;
+use super::open::Opened;
+use super::{InTx, Vfs};
+use crate::base::{AlbumKind, Ino, Timestamp, UploadNo};
+use crate::namespace::{DirInfo, Dirty};
+use crate::store::{NodeKind, NodeRow, Tx, UploadRow};
+use crate::tree::{DirKind, Refusal, Stage, check_new_directory, check_new_file};
+
+/// Who makes something, and with which permission bits.
+#[derive(Clone, Copy, Debug)]
+pub struct Maker {
+    pub uid: u32,
+    pub gid: u32,
+    /// The process's umask is applied already.
+    pub mode: u32,
+}
+
+impl Vfs {
+    /// Makes a file and opens it for writing. Nothing is synced: its bytes are, when it is flushed.
+    ///
+    /// # Errors
+    /// Refused outside drops and albums, no room for any byte, or the name is there already.
+    pub fn create(&self, parent: Ino, name: &[u8], maker: Maker) -> VfsResult<(Found, Opened)> {
+        self.check_writable()?;
+        let dir = self.namespace.dir_info(parent)?;
+        check_new_file(dir.kind, name)?;
+        self.check_room(0)?;
+        let vault = self.spool.take()?;
+        let node = self.new_node(NodeKind::File, maker)?;
+        let (ino, now) = (node.ino, node.mtime);
+        let node = NodeRow { vault: Some(vault.id()), ..node };
+        let upload = self.commit(&[(parent, name)], Some(ino), |tx, dirty| {
+            check_free(tx, &dir, name)?;
+            tx.save_node(&node)?;
+            tx.save_name(parent, name, ino)?;
+            touch_directory(tx, parent, now, dirty)?;
+            dirty.name(parent, name);
+            Ok(tx.insert_upload(&new_upload(&node, Stage::Writing, now.to_timestamp()))?)
+        })?;
+        let mut state = LocalState::new(node);
+        state.vault = Some(vault);
+        state.upload = Some(upload);
+        (state.writing, state.handles, state.writers) = (true, 1, 1);
+        let file = LocalFile::new(state);
+        self.files.insert(&file);
+        let fh = self.handles.insert(Handle::Local { file, write: true });
+        Ok((self.found(ino)?, Opened::buffered(fh)))
+    }
+
+    /// Makes a directory: local in a drop or an album, an album in `Albums/`.
+    ///
+    /// # Errors
+    /// Refused elsewhere, or the name is there already.
+    pub fn mkdir(&self, parent: Ino, name: &[u8], maker: Maker) -> VfsResult<Found> {
+        self.check_writable()?;
+        let dir = self.namespace.dir_info(parent)?;
+        check_new_directory(dir.kind, name)?;
+        if dir.kind == DirKind::AlbumList {
+            return self.make_album(name);
+        }
+        let node = self.new_node(NodeKind::Directory, maker)?;
+        self.commit(&[(parent, name)], Some(node.ino), |tx, dirty| {
+            check_free(tx, &dir, name)?;
+            tx.save_node(&node)?;
+            tx.save_name(parent, name, node.ino)?;
+            touch_directory(tx, parent, node.mtime, dirty)?;
+            dirty.name(parent, name);
+            Ok(())
+        })?;
+        self.found(node.ino)
+    }
+
+    /// `mkdir Albums/X`: shown at once, made in Ente with its first photo or a little later (semantics 3).
+    fn make_album(&self, name: &[u8]) -> VfsResult<Found> {
+        let title = String::from_utf8(name.to_vec()).map_err(|_| VfsError::Refused(Refusal::InvalidName))?;
+        let parent = crate::tree::FixedPlace::Albums.ino();
+        let now = self.clock.now_nanos();
+        let due = now.to_timestamp().saturating_add(crate::namespace::ALBUM_DELAY);
+        let ino = self.commit(&[(parent, name)], None, |tx, dirty| {
+            if tx.is_album_name_taken(name)? {
+                return Err(Refusal::Exists.into());
+            }
+            let album = crate::namespace::make_album(tx, AlbumKind::Album, &title, due, now, dirty)?;
+            tx.save_album_shown(album, Some(name))?;
+            dirty.album(album);
+            let made = tx.load_album(album)?.ok_or(VfsError::NotFound)?;
+            Ok(made.ino)
+        })?;
+        self.bells.ops.ring();
+        self.found(ino)
+    }
+
+    fn new_node(&self, kind: NodeKind, maker: Maker) -> VfsResult<NodeRow> {
+        let defaults = self.namespace.defaults();
+        let ino = self.store().next_ino()?;
+        Ok(NodeRow {
+            uid: Some(maker.uid).filter(|uid| *uid != defaults.uid),
+            gid: Some(maker.gid).filter(|gid| *gid != defaults.gid),
+            ..NodeRow::new(ino, kind, maker.mode & 0o7777, self.clock.now_nanos())
+        })
+    }
+}
+
+/// The upload of a fresh spool file.
+pub(super) fn new_upload(node: &NodeRow, stage: Stage, now: Timestamp) -> UploadRow {
+    UploadRow {
+        no: UploadNo(0),
+        ino: node.ino,
+        vault: node.vault.unwrap_or(crate::base::VaultId([0; 16])),
+        stage,
+        size: node.size,
+        due: Timestamp(i64::MAX),
+        attempts: 0,
+        parked: None,
+        since: now,
+        as_is: false,
+        target: None,
+        supersedes: None,
+        file: None,
+        sent: false,
+        killed: false,
+    }
+}
+
+/// Neither a local entry nor a photo has the name.
+pub(super) fn check_free(tx: &Tx<'_>, dir: &DirInfo, name: &[u8]) -> InTx<()> {
+    let local = tx.find_name(dir.ino, name)?.is_some();
+    let photo = match dir.album {
+        Some(album) => tx.find_member(album, name)?.is_some(),
+        None => false,
+    };
+    if local || photo { Err(Refusal::Exists.into()) } else { Ok(()) }
+}
+
+/// A directory's times say that its names changed.
+pub(super) fn touch_directory(tx: &Tx<'_>, dir: Ino, now: crate::base::Nanos, dirty: &mut Dirty) -> InTx<()> {
+    if let Some(node) = tx.load_node(dir)? {
+        tx.save_node(&NodeRow { mtime: now, ctime: now, ..node })?;
+        dirty.ino(dir);
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! Files of this machine while they are open: one state per inode, shared by all its handles.
+
+use super::error::{VfsError, VfsResult};
+use super::{InTx, Vfs};
+use crate::base::sync::{Mutex, MutexGuard};
+use crate::base::{Ino, Nanos, UploadNo, VaultId};
+use crate::namespace::path_of;
+use crate::store::{ContentRow, NodeKind, NodeRow, Rows};
+use crate::tree::Stage;
+use crate::vault::{CommitRecord, SealedFile};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One open inode.
+pub(super) struct LocalFile {
+    pub(super) ino: Ino,
+    state: Mutex<LocalState>,
+}
+
+/// What is known of it beyond its row, which follows at release.
+pub(super) struct LocalState {
+    /// The bytes; `None` while they are only in Ente.
+    pub(super) vault: Option<Arc<SealedFile>>,
+    pub(super) upload: Option<UploadNo>,
+    /// The upload stands at `Writing`: bytes may go in without asking the store.
+    pub(super) writing: bool,
+    /// The version in Ente that it shows, or that it overwrites.
+    pub(super) old: Option<Arc<ContentRow>>,
+    pub(super) node: NodeRow,
+    pub(super) supersedes: Option<VaultId>,
+    pub(super) handles: u32,
+    pub(super) writers: u32,
+    /// Bytes changed since the last writer closed it.
+    pub(super) wrote: bool,
+    /// A writer was ended by a signal (semantics 2.3).
+    pub(super) killed: bool,
+    /// It has no name any more.
+    pub(super) unlinked: bool,
+    /// Bytes counted as being written.
+    pub(super) counted: u64,
+}
+
+impl LocalFile {
+    pub(super) fn new(state: LocalState) -> Arc<Self> {
+        Arc::new(Self { ino: state.node.ino, state: Mutex::new(state) })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, LocalState> {
+        self.state.lock()
+    }
+}
+
+impl LocalState {
+    pub(super) fn new(node: NodeRow) -> Self {
+        Self {
+            vault: None,
+            upload: None,
+            writing: false,
+            old: None,
+            node,
+            supersedes: None,
+            handles: 0,
+            writers: 0,
+            wrote: false,
+            killed: false,
+            unlinked: false,
+            counted: 0,
+        }
+    }
+
+    /// Notes that bytes changed at `now`.
+    pub(super) fn touch(&mut self, size: u64, now: Nanos) {
+        self.node.size = size;
+        self.node.mtime = now;
+        self.node.ctime = now;
+        self.wrote = true;
+    }
+
+    /// The bytes, where they are here.
+    pub(super) fn bytes(&self) -> VfsResult<&Arc<SealedFile>> {
+        self.vault.as_ref().ok_or(VfsError::BadHandle)
+    }
+
+    /// Commits bytes and record; one `fdatasync` where anything changed.
+    pub(super) fn commit(&mut self, rows: &Rows<'_>) -> VfsResult<()> {
+        let Some(vault) = self.vault.clone() else { return Ok(()) };
+        let record = self.record(rows)?;
+        vault.commit(&record)?;
+        Ok(())
+    }
+
+    /// What the file says of itself, so that it alone is enough (I17).
+    pub(super) fn record(&self, rows: &Rows<'_>) -> InTx<CommitRecord> {
+        let path = path_of(rows, self.node.ino)?.unwrap_or_default().join(&b'/');
+        Ok(CommitRecord {
+            path,
+            album: None,
+            ino: self.node.ino,
+            supersedes: self.supersedes,
+            complete: self.writers == 0,
+            poisoned: false,
+            removed: self.unlinked,
+            mode: self.node.mode,
+            uid: self.node.uid.unwrap_or(u32::MAX),
+            gid: self.node.gid.unwrap_or(u32::MAX),
+            mtime: self.node.mtime,
+            ctime: self.node.ctime,
+            btime: self.node.ctime,
+        })
+    }
+}
+
+/// All open inodes of this machine.
+#[derive(Default)]
+pub(super) struct LocalFiles(Mutex<HashMap<Ino, Arc<LocalFile>>>);
+
+impl LocalFiles {
+    pub(super) fn get(&self, ino: Ino) -> Option<Arc<LocalFile>> {
+        self.0.lock().get(&ino).cloned()
+    }
+
+    pub(super) fn insert(&self, file: &Arc<LocalFile>) {
+        self.0.lock().insert(file.ino, Arc::clone(file));
+    }
+
+    /// Opens an inode once, however many ask at the same time.
+    fn get_or_load(&self, ino: Ino, load: impl FnOnce() -> VfsResult<Arc<LocalFile>>) -> VfsResult<Arc<LocalFile>> {
+        let mut files = self.0.lock();
+        if let Some(file) = files.get(&ino) {
+            file.lock().handles += 1;
+            return Ok(Arc::clone(file));
+        }
+        let file = load()?;
+        file.lock().handles += 1;
+        files.insert(ino, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// One handle less; the last one takes the file out of the table. Answers whether it was.
+    pub(super) fn close(&self, file: &Arc<LocalFile>) -> bool {
+        let mut files = self.0.lock();
+        let mut state = file.lock();
+        state.handles = state.handles.saturating_sub(1);
+        let last = state.handles == 0;
+        if last {
+            files.remove(&file.ino);
+        }
+        last
+    }
+}
+
+impl Vfs {
+    /// The open file of an inode, its bytes opened; counts one handle.
+    pub(super) fn open_local(&self, ino: Ino) -> VfsResult<Arc<LocalFile>> {
+        self.files.get_or_load(ino, || self.load_local(ino))
+    }
+
+    fn load_local(&self, ino: Ino) -> VfsResult<Arc<LocalFile>> {
+        let (node, content, upload) = self.store().read(|rows| {
+            let node = rows.load_node(ino)?;
+            let content = match node.as_ref().and_then(|node| node.content) {
+                Some(content) => rows.load_content(content)?,
+                None => rows.load_content_by_ino(ino)?,
+            };
+            let upload = rows.load_uploads_of(ino)?.into_iter().rev().find(|upload| !upload.stage.is_over());
+            Ok((node, content, upload))
+        })?;
+        let node = match (node, &content) {
+            (Some(node), _) => node,
+            (None, Some(content)) => shadow_of(content, self.namespace.defaults().file_mode),
+            (None, None) => return Err(VfsError::NotFound),
+        };
+        let vault = node.vault.map(|vault| self.spool.open(vault)).transpose()?;
+        let mut state = LocalState::new(node);
+        state.writing = upload.as_ref().is_some_and(|upload| upload.stage == Stage::Writing);
+        state.upload = upload.map(|upload| upload.no);
+        state.vault = vault;
+        state.old = content.map(Arc::new);
+        Ok(LocalFile::new(state))
+    }
+}
+
+/// The inode of a photo as a file of this machine, once somebody writes to it.
+fn shadow_of(content: &ContentRow, file_mode: u32) -> NodeRow {
+    NodeRow {
+        mode: content.mode.unwrap_or(file_mode),
+        uid: content.uid,
+        gid: content.gid,
+        size: content.size,
+        mtime: content.mtime,
+        ctime: content.ctime,
+        file: Some(content.file),
+        content: Some(content.no),
+        ..NodeRow::new(content.ino, NodeKind::Shadow, file_mode, content.mtime)
+    }
+}

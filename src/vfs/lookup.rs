@@ -1,0 +1,115 @@
+//! Looking up, listing, and how much room there is.
+
+use super::error::{VfsError, VfsResult};
+use super::Vfs;
+use crate::base::Ino;
+use crate::namespace::{Attr, Entry, NamespaceError};
+use crate::tree::FixedPlace;
+
+/// An inode and its attributes, as the kernel is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    pub attr: Attr,
+    /// Whether the kernel may keep it for long; a generated file may not.
+    pub lasting: bool,
+}
+
+/// What `df` shows; bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SpaceView {
+    pub total: u64,
+    pub free: u64,
+}
+
+impl Vfs {
+    /// # Errors
+    /// [`VfsError::NotFound`]; a directory that is not pulled completely is an error, and wakes the pull.
+    pub fn lookup(&self, parent: Ino, name: &[u8]) -> VfsResult<Found> {
+        let found = self.namespace.lookup(parent, name).map_err(|error| self.distrust(error))?;
+        let (_, attr) = found.ok_or(VfsError::NotFound)?;
+        Ok(self.dress(attr))
+    }
+
+    /// # Errors
+    /// [`VfsError::NotFound`] for an inode nobody knows.
+    pub fn getattr(&self, ino: Ino) -> VfsResult<Found> {
+        self.found(ino)
+    }
+
+    pub(super) fn found(&self, ino: Ino) -> VfsResult<Found> {
+        if let Some(attr) = self.namespace.attr(ino)? {
+            return Ok(self.dress(attr));
+        }
+        // Unlinked while open: the row may be gone, the handle is not.
+        let file = self.files.get(ino).ok_or(VfsError::NotFound)?;
+        let state = file.lock();
+        Ok(Found { attr: self.namespace.defaults().open_file(&state.node), lasting: true })
+    }
+
+    fn dress(&self, attr: Attr) -> Found {
+        match FixedPlace::of(attr.ino).filter(|place| place.is_generated()) {
+            Some(place) => {
+                let size = self.texts.text(place).len() as u64;
+                let now = self.clock.now_nanos();
+                Found { attr: Attr { size, mtime: now, ctime: now, ..attr }, lasting: false }
+            }
+            None => Found { attr, lasting: true },
+        }
+    }
+
+    fn distrust(&self, error: NamespaceError) -> VfsError {
+        if matches!(error, NamespaceError::Untrusted(_)) {
+            self.bells.pull.ring();
+        }
+        error.into()
+    }
+
+    /// # Errors
+    /// As [`Self::lookup`].
+    pub fn opendir(&self, ino: Ino) -> VfsResult<()> {
+        self.namespace.begin_listing(ino).map_err(|error| self.distrust(error))
+    }
+
+    pub fn releasedir(&self, ino: Ino) {
+        self.namespace.end_listing(ino);
+    }
+
+    /// The directory above.
+    ///
+    /// # Errors
+    /// As [`Self::lookup`].
+    pub fn parent_of(&self, ino: Ino) -> VfsResult<Ino> {
+        Ok(self.namespace.dir_info(ino)?.parent)
+    }
+
+    /// Calls `each` with entries from `offset` on and the offset after them, until it answers `false`.
+    ///
+    /// # Errors
+    /// As [`Self::lookup`].
+    pub fn readdir(
+        &self,
+        ino: Ino,
+        offset: u64,
+        mut each: impl FnMut(u64, &Entry, &Found) -> bool,
+    ) -> VfsResult<()> {
+        Ok(self.namespace.list(ino, offset, |next, entry, attr| each(next, entry, &self.dress(*attr)))?)
+    }
+
+    /// What the plan and the staging disk leave (semantics 1.9). From memory.
+    pub fn statfs(&self) -> SpaceView {
+        let space = self.namespace.space();
+        let disk = self.spool.room();
+        let free = space.left().map_or(disk, |left| left.min(disk));
+        let total = match space.total() {
+            0 => free.max(1 << 30),
+            total => total.max(free),
+        };
+        SpaceView { total, free }
+    }
+
+    /// Whether `bytes` more can be taken: the disk says ENOSPC, the plan EDQUOT (semantics 2.6).
+    pub(super) fn check_room(&self, bytes: u64) -> VfsResult<()> {
+        self.spool.check_room(bytes)?;
+        if self.namespace.space().has_room(bytes) { Ok(()) } else { Err(VfsError::Quota) }
+    }
+}

@@ -1,0 +1,232 @@
+//! Opening, flushing and closing.
+
+use super::error::{VfsError, VfsResult};
+use super::handles::Handle;
+use super::local::LocalState;
+use super::{InTx, Vfs};
+use crate::base::{Ino, InoKind};
+use crate::namespace::{Dirty, path_of};
+use crate::store::{ContentRow, NodeKind, Rows, Tx};
+use crate::tree::{Event, FixedPlace, Stage, Verdict, on_event};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An open file, as the kernel is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Opened {
+    pub fh: u64,
+    /// Whether pages of an earlier open are still good. A new version is a new inode, so they always are.
+    pub keep_cache: bool,
+    /// Whether the kernel must not cache at all: its size may change between two reads.
+    pub direct: bool,
+}
+
+impl Opened {
+    pub(super) fn buffered(fh: u64) -> Self {
+        Self { fh, keep_cache: true, direct: false }
+    }
+}
+
+impl Vfs {
+    /// Opens a file. For writing, an upload under way is held back; nothing else happens before the first write.
+    ///
+    /// # Errors
+    /// [`VfsError::NotFound`]; EPERM for writing to a generated file; EROFS on a read-only mount.
+    pub fn open(&self, ino: Ino, write: bool) -> VfsResult<Opened> {
+        if let Some(place) = FixedPlace::of(ino) {
+            return self.open_text(place, write);
+        }
+        if write {
+            return self.open_for_writing(ino);
+        }
+        if self.files.get(ino).is_none()
+            && let Some(content) = self.readable_content(ino)?
+        {
+            let handle = Handle::Photo { ino, content: Arc::new(content) };
+            return Ok(Opened::buffered(self.handles.insert(handle)));
+        }
+        let file = self.open_local(ino)?;
+        Ok(Opened::buffered(self.handles.insert(Handle::Local { file, write: false })))
+    }
+
+    fn open_text(&self, place: FixedPlace, write: bool) -> VfsResult<Opened> {
+        if write || !place.is_generated() {
+            return Err(crate::tree::Refusal::FixedPlace.into());
+        }
+        let text = self.texts.text(place);
+        let fh = self.handles.insert(Handle::Text { ino: place.ino(), text });
+        Ok(Opened { fh, keep_cache: false, direct: true })
+    }
+
+    /// The content of an inode whose bytes are in Ente alone; `None` where they are here.
+    fn readable_content(&self, ino: Ino) -> VfsResult<Option<ContentRow>> {
+        Ok(self.store().read(|rows| {
+            let node = rows.load_node(ino)?;
+            if node.as_ref().is_some_and(|node| node.vault.is_some()) {
+                return Ok(None);
+            }
+            match node.and_then(|node| node.content) {
+                Some(content) => rows.load_content(content),
+                None => rows.load_content_by_ino(ino),
+            }
+        })?)
+    }
+
+    fn open_for_writing(&self, ino: Ino) -> VfsResult<Opened> {
+        self.check_writable()?;
+        if matches!(ino.kind(), Some(InoKind::Album(_) | InoKind::Fixed(_)) | None) {
+            return Err(VfsError::NotFound);
+        }
+        let file = self.open_local(ino)?;
+        let mut state = file.lock();
+        let noted = self.note_opened(&mut state);
+        if noted.is_ok() {
+            state.writers += 1;
+        }
+        drop(state);
+        if let Err(error) = noted {
+            self.files.close(&file);
+            return Err(error);
+        }
+        Ok(Opened::buffered(self.handles.insert(Handle::Local { file, write: true })))
+    }
+
+    /// An upload that has not left yet waits until this writer is done (semantics 2.3).
+    fn note_opened(&self, state: &mut LocalState) -> VfsResult<()> {
+        let Some(upload) = state.upload.filter(|_| !state.writing) else { return Ok(()) };
+        let ino = state.node.ino;
+        state.writing = self.commit(&[], Some(ino), |tx, _| {
+            let Some(mut row) = tx.load_upload(upload)? else { return Ok(false) };
+            match on_event(row.stage, row.sent, Event::Opened) {
+                // What was frozen stays frozen: it waits, and new bytes go to a new file (I2).
+                Verdict::Write if !row.is_frozen() => row.stage = Stage::Writing,
+                Verdict::Write | Verdict::Settle => row.hold(),
+                _ => return Ok(false),
+            }
+            tx.save_upload(&row)?;
+            Ok(row.stage == Stage::Writing)
+        })?;
+        self.bells.uploads.ring();
+        Ok(())
+    }
+
+    /// Whether [`Self::flush`] has something to make durable; then it waits for the disk.
+    pub fn is_flush_slow(&self, fh: u64) -> bool {
+        match self.handles.get(fh) {
+            Ok(Handle::Local { file, write: true }) => {
+                file.lock().vault.as_ref().is_some_and(|vault| vault.is_dirty() || vault.is_poisoned())
+            }
+            _ => false,
+        }
+    }
+
+    /// Makes what was written durable; its error is what `close(2)` reports. `killed`: the process is being ended
+    /// by a signal.
+    ///
+    /// # Errors
+    /// No room, or a failed disk; the file is poisoned then (I14).
+    pub fn flush(&self, fh: u64, killed: bool) -> VfsResult<()> {
+        let Handle::Local { file, write: true } = self.handles.get(fh)? else { return Ok(()) };
+        let mut state = file.lock();
+        state.killed |= killed && state.wrote;
+        self.commit_bytes(&mut state)
+    }
+
+    /// # Errors
+    /// As [`Self::flush`].
+    pub fn fsync(&self, fh: u64) -> VfsResult<()> {
+        let Handle::Local { file, .. } = self.handles.get(fh)? else { return Ok(()) };
+        let mut state = file.lock();
+        self.commit_bytes(&mut state)
+    }
+
+    /// Makes the names of directories durable.
+    ///
+    /// # Errors
+    /// Where the disk does not take it.
+    pub fn fsync_directory(&self) -> VfsResult<()> {
+        Ok(self.store().sync()?)
+    }
+
+    pub(super) fn commit_bytes(&self, state: &mut LocalState) -> VfsResult<()> {
+        match &state.vault {
+            Some(vault) if vault.is_dirty() || vault.is_poisoned() => {}
+            _ => return Ok(()),
+        }
+        self.store().read(|rows| Ok(state.commit(rows)))?
+    }
+
+    /// Closes a handle. The last writer's close starts the settle time.
+    ///
+    /// # Errors
+    /// Nobody hears them; they are logged.
+    pub fn release(&self, fh: u64) -> VfsResult<()> {
+        let Handle::Local { file, write } = self.handles.remove(fh)? else { return Ok(()) };
+        let closed = if write { self.close_writer(&mut file.lock()) } else { Ok(()) };
+        if self.files.close(&file) {
+            let state = file.lock();
+            if state.unlinked {
+                self.forget_bytes(&state)?;
+            }
+        }
+        closed
+    }
+
+    fn close_writer(&self, state: &mut LocalState) -> VfsResult<()> {
+        state.writers = state.writers.saturating_sub(1);
+        if state.writers > 0 {
+            return Ok(());
+        }
+        // Mapped pages are written after the last flush.
+        let committed = self.commit_bytes(state);
+        self.namespace.space().shrink(std::mem::take(&mut state.counted));
+        if !state.unlinked {
+            self.settle(state)?;
+            self.bells.uploads.ring();
+        }
+        committed
+    }
+
+    /// The row follows the bytes: size and times, and when to look at it next.
+    fn settle(&self, state: &mut LocalState) -> VfsResult<()> {
+        let (node, now) = (state.node.clone(), self.clock.now());
+        let (wrote, killed) = (std::mem::take(&mut state.wrote), std::mem::take(&mut state.killed));
+        let settle = self.settle_time(node.ino)?;
+        let upload = state.upload;
+        self.commit(&[], Some(node.ino), |tx, dirty| {
+            if wrote {
+                save_written(tx, &node, dirty)?;
+            }
+            let Some(upload) = upload else { return Ok(()) };
+            let Some(mut row) = tx.load_upload(upload)? else { return Ok(()) };
+            if on_event(row.stage, row.sent, Event::Closed) == Verdict::Settle {
+                row.settle(now, settle);
+                (row.size, row.killed) = (node.size, if wrote { killed } else { row.killed });
+                tx.save_upload(&row)?;
+            }
+            Ok(())
+        })?;
+        state.writing = false;
+        Ok(())
+    }
+
+    /// How long a file there must stay as it is.
+    pub(super) fn settle_time(&self, ino: Ino) -> VfsResult<Duration> {
+        let path = self.store().read(|rows| path_of(rows, ino))?.unwrap_or_default();
+        Ok(self.options.drops.find(&path).map_or(self.options.settle, |(drop, _)| drop.settle))
+    }
+}
+
+/// Size and times as written; what a `chmod` or `rename` did meanwhile stays.
+fn save_written(tx: &Tx<'_>, node: &crate::store::NodeRow, dirty: &mut Dirty) -> InTx<()> {
+    if let Some(row) = load_own_node(tx, node.ino)? {
+        let written = crate::store::NodeRow { size: node.size, mtime: node.mtime, ctime: node.ctime, ..row };
+        tx.save_node(&written)?;
+        dirty.ino(node.ino);
+    }
+    Ok(())
+}
+
+fn load_own_node(rows: &Rows<'_>, ino: Ino) -> InTx<Option<crate::store::NodeRow>> {
+    Ok(rows.load_node(ino)?.filter(|node| matches!(node.kind, NodeKind::File | NodeKind::Shadow)))
+}

@@ -1,0 +1,165 @@
+//! Removing: from an album the photo leaves it, from a drop the entry goes (semantics 4).
+
+use super::error::{VfsError, VfsResult};
+use super::local::LocalState;
+use super::{InTx, Vfs};
+use crate::base::{Ino, Nanos, Timestamp};
+use crate::namespace::{DirInfo, Dirty, Entry, EntryKey, delete_album, leave_album};
+use crate::store::{NodeKind, NodeRow, Tx, UploadRow};
+use crate::tree::{Event, Refusal, RemovalPlan, Stage, Verdict, on_event, plan_removal};
+use std::time::Duration;
+
+/// How long the bytes of a removed file that was not in Ente are kept (semantics 4.3).
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+impl Vfs {
+    /// # Errors
+    /// EPERM where it would take the last home of a photo, or for fixed places.
+    pub fn unlink(&self, parent: Ino, name: &[u8]) -> VfsResult<()> {
+        self.check_writable()?;
+        let dir = self.namespace.dir_info(parent)?;
+        let (entry, _) = self.namespace.lookup(parent, name)?.ok_or(VfsError::NotFound)?;
+        let plan = plan_removal(dir.kind, entry.key.kind())?;
+        let now = self.clock.now_nanos();
+        let open = self.files.get(entry.ino);
+        let mut state = open.as_ref().map(|file| file.lock());
+        let nameless = self.commit(&[(parent, name)], None, |tx, dirty| {
+            super::create::touch_directory(tx, parent, now, dirty)?;
+            match plan {
+                RemovalPlan::ForgetEntry => forget_entry(tx, &dir, &entry, state.is_some(), now, dirty),
+                RemovalPlan::LeaveAlbum => leave_or_revert(tx, &dir, &entry, now, dirty),
+            }
+        })?;
+        if let Some(state) = state.as_mut().filter(|_| nameless) {
+            state.unlinked = true;
+        }
+        drop(state);
+        self.bells.uploads.ring();
+        self.bells.ops.ring();
+        Ok(())
+    }
+
+    /// # Errors
+    /// ENOTEMPTY; EPERM for fixed places and for an album that others can see.
+    pub fn rmdir(&self, parent: Ino, name: &[u8]) -> VfsResult<()> {
+        self.check_writable()?;
+        let (entry, _) = self.namespace.lookup(parent, name)?.ok_or(VfsError::NotFound)?;
+        let now = self.clock.now_nanos();
+        self.commit(&[(parent, name)], None, |tx, dirty| {
+            super::create::touch_directory(tx, parent, now, dirty)?;
+            remove_directory(tx, parent, &entry, now, dirty)
+        })?;
+        self.bells.ops.ring();
+        Ok(())
+    }
+
+    /// The last handle of a file without a name is closed: nothing of it is left but its upload's row.
+    pub(super) fn forget_bytes(&self, state: &LocalState) -> VfsResult<()> {
+        let ino = state.node.ino;
+        self.commit(&[], Some(ino), |tx, _| {
+            if tx.load_names_of(ino)?.is_empty() {
+                tx.delete_node(ino)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Takes a local name away. Answers whether the inode has none left.
+pub(super) fn forget_entry(
+    tx: &Tx<'_>,
+    dir: &DirInfo,
+    entry: &Entry,
+    is_open: bool,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> InTx<bool> {
+    dirty.name(dir.ino, &entry.name);
+    if revert_empty_version(tx, entry.ino, now.to_timestamp(), dirty)? {
+        return Ok(false);
+    }
+    tx.delete_name(dir.ino, &entry.name)?;
+    if !tx.load_names_of(entry.ino)?.is_empty() {
+        dirty.ino(entry.ino);
+        return Ok(false);
+    }
+    for upload in tx.load_uploads_of(entry.ino)? {
+        end_upload(tx, upload, now.to_timestamp())?;
+    }
+    if !is_open {
+        tx.delete_node(entry.ino)?;
+    }
+    Ok(true)
+}
+
+/// What an upload does when its file is removed.
+fn end_upload(tx: &Tx<'_>, row: UploadRow, now: Timestamp) -> InTx<()> {
+    let due = match on_event(row.stage, row.sent, Event::Removed) {
+        Verdict::Drop => now,
+        Verdict::Retire => now.saturating_add(KEPT),
+        // Sent: its outcome is learned, then the photo leaves the album again.
+        _ => return Ok(()),
+    };
+    tx.save_upload_hash(row.no, None)?;
+    Ok(tx.save_upload(&UploadRow { stage: Stage::Removed, due, parked: None, ..row })?)
+}
+
+fn leave_or_revert(tx: &Tx<'_>, dir: &DirInfo, entry: &Entry, now: Nanos, dirty: &mut Dirty) -> InTx<bool> {
+    let (EntryKey::Photo(file), Some(album)) = (entry.key, dir.album) else { return Err(VfsError::NotFound) };
+    if !revert_empty_version(tx, entry.ino, now.to_timestamp(), dirty)? {
+        leave_album(tx, album, file, now, dirty)?;
+    }
+    Ok(false)
+}
+
+/// An empty version of a photo in Ente, truncated and never written: removing it shows the old one again
+/// (semantics 2.12).
+pub(super) fn revert_empty_version(tx: &Tx<'_>, ino: Ino, now: Timestamp, dirty: &mut Dirty) -> InTx<bool> {
+    let Some(node) = tx.load_node(ino)?.filter(|node| node.size == 0 && node.content.is_some()) else {
+        return Ok(false);
+    };
+    let Some(row) = tx.load_uploads_of(ino)?.pop().filter(|row| row.stage.is_writable() && row.supersedes.is_some())
+    else {
+        return Ok(false);
+    };
+    let Some(content) = node.content.map(|content| tx.load_content(content)).transpose()?.flatten() else {
+        return Ok(false);
+    };
+    tx.save_upload(&UploadRow { stage: Stage::Removed, due: now, parked: None, ..row })?;
+    if node.kind == NodeKind::Shadow {
+        tx.delete_node(ino)?;
+    } else {
+        tx.save_node(&NodeRow { vault: None, size: content.size, mtime: content.mtime, ..node })?;
+    }
+    dirty.ino(ino);
+    Ok(true)
+}
+
+pub(super) fn remove_directory(tx: &Tx<'_>, parent: Ino, entry: &Entry, now: Nanos, dirty: &mut Dirty) -> InTx<()> {
+    match entry.key {
+        EntryKey::Album(album) => {
+            let album = tx.load_album(album)?.ok_or(VfsError::NotFound)?;
+            // Others would lose it too: that is for Ente's own apps.
+            if album.shared {
+                return Err(Refusal::WouldDestroy.into());
+            }
+            if tx.has_members(album.no)? || tx.has_names(album.ino)? {
+                return Err(Refusal::NotEmpty.into());
+            }
+            Ok(delete_album(tx, &album, now, dirty)?)
+        }
+        EntryKey::LocalDirectory => {
+            if tx.has_names(entry.ino)? {
+                return Err(Refusal::NotEmpty.into());
+            }
+            tx.delete_name(parent, &entry.name)?;
+            tx.delete_node(entry.ino)?;
+            dirty.name(parent, &entry.name);
+            dirty.dir(entry.ino);
+            Ok(())
+        }
+        EntryKey::Fixed(place) if !place.is_directory() => Err(Refusal::NotDirectory.into()),
+        EntryKey::Fixed(_) | EntryKey::DropRoot => Err(Refusal::FixedPlace.into()),
+        EntryKey::LocalFile { .. } | EntryKey::Photo(_) => Err(Refusal::NotDirectory.into()),
+    }
+}

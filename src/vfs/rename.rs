@@ -1,0 +1,316 @@
+//! Renaming and moving (semantics 3). What is in the way goes first, by the rules of its own removal.
+
+use super::error::{VfsError, VfsResult};
+use super::remove::{forget_entry, remove_directory};
+use super::{InTx, Vfs};
+use crate::base::{AlbumNo, FileId, Ino, Nanos};
+use crate::namespace::{
+    DirInfo, Dirty, Entry, EntryKey, leave_album, move_photo, name_album, name_photo, path_of, resolve_album,
+};
+use crate::store::{NodeKind, NodeRow, Tx};
+use crate::tree::{
+    Event, NameClass, NameRules, Refusal, RenamePlan, RenameSource, RenameTarget, Verdict, on_event, plan_rename,
+};
+use std::time::Duration;
+
+/// What `renameat2` asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RenameMode {
+    Replace,
+    /// Nothing may be in the way.
+    NoReplace,
+}
+
+/// One rename, looked up.
+struct Rename<'a> {
+    from: DirInfo,
+    entry: Entry,
+    to: DirInfo,
+    name: &'a [u8],
+    occupant: Option<Entry>,
+    plan: RenamePlan,
+    now: Nanos,
+}
+
+impl Vfs {
+    /// Whether a rename must make a file durable first, under its new name: the one away from a temporary name.
+    pub fn is_rename_slow(&self, parent: Ino, name: &[u8]) -> bool {
+        let found = self.namespace.lookup(parent, name).ok().flatten();
+        found.is_some_and(|(entry, _)| entry.key == (EntryKey::LocalFile { photo: None }))
+            && self.name_rules(parent).classify(name) == NameClass::Temporary
+    }
+
+    /// # Errors
+    /// EXDEV where `mv` must copy, EPERM where nothing can be moved, EEXIST, ENOTEMPTY, EISDIR, ENOTDIR.
+    pub fn rename(
+        &self,
+        parent: Ino,
+        name: &[u8],
+        new_parent: Ino,
+        new_name: &[u8],
+        mode: RenameMode,
+    ) -> VfsResult<()> {
+        self.check_writable()?;
+        if parent == new_parent && name == new_name {
+            return Ok(());
+        }
+        let rename = self.look_up_rename(parent, name, new_parent, new_name, mode)?;
+        if self.is_rename_slow(parent, name) {
+            self.commit_under(&rename)?;
+        }
+        self.apply_rename(&rename)?;
+        self.bells.uploads.ring();
+        self.bells.ops.ring();
+        Ok(())
+    }
+
+    fn look_up_rename<'a>(
+        &self,
+        parent: Ino,
+        name: &[u8],
+        new_parent: Ino,
+        new_name: &'a [u8],
+        mode: RenameMode,
+    ) -> VfsResult<Rename<'a>> {
+        let (from, to) = (self.namespace.dir_info(parent)?, self.namespace.dir_info(new_parent)?);
+        let (entry, _) = self.namespace.lookup(parent, name)?.ok_or(VfsError::NotFound)?;
+        let occupant = self.namespace.lookup(new_parent, new_name)?.map(|(occupant, _)| occupant);
+        if occupant.is_some() && mode == RenameMode::NoReplace {
+            return Err(Refusal::Exists.into());
+        }
+        let source = RenameSource { dir: from.kind, entry: entry.key.kind() };
+        let target = RenameTarget {
+            dir: to.kind,
+            name: new_name,
+            same_directory: parent == new_parent,
+            occupant: occupant.as_ref().map(|occupant| occupant.key.kind()),
+        };
+        let plan = plan_rename(source, target)?;
+        Ok(Rename { from, entry, to, name: new_name, occupant, plan, now: self.clock.now_nanos() })
+    }
+
+    /// The bytes and a record with the new path, durable before the name is (semantics 2.5).
+    fn commit_under(&self, rename: &Rename<'_>) -> VfsResult<()> {
+        let file = self.open_local(rename.entry.ino)?;
+        let state = file.lock();
+        let committed = self.store().read(|rows| {
+            let mut path = path_of(rows, rename.to.ino)?.unwrap_or_default();
+            path.push(rename.name.to_vec());
+            Ok(state.record(rows).map(|record| crate::vault::CommitRecord { path: path.join(&b'/'), ..record }))
+        });
+        let outcome = match (committed, &state.vault) {
+            (Ok(Ok(record)), Some(vault)) => vault.commit(&record).map(|_| ()).map_err(VfsError::from),
+            (Ok(Err(error)), _) => Err(error),
+            (Err(error), _) => Err(error.into()),
+            (_, None) => Ok(()),
+        };
+        drop(state);
+        self.files.close(&file);
+        outcome
+    }
+
+    fn apply_rename(&self, rename: &Rename<'_>) -> VfsResult<()> {
+        let settle = self.settle_time(rename.to.ino)?;
+        let taken_over = self.files.get(rename.occupant.as_ref().map_or(Ino(0), |occupant| occupant.ino));
+        let mut state = taken_over.as_ref().map(|file| file.lock());
+        // A handed-over entry becomes the photo's own inode: the kernel must look the new name up again.
+        let known = [(rename.from.ino, &rename.entry.name[..]), (rename.to.ino, rename.name)];
+        let known = if rename.plan == RenamePlan::HandOver { &known[..1] } else { &known[..] };
+        let displaced = self.commit(known, Some(rename.entry.ino), |tx, dirty| {
+            super::create::touch_directory(tx, rename.from.ino, rename.now, dirty)?;
+            super::create::touch_directory(tx, rename.to.ino, rename.now, dirty)?;
+            let displaced = displace(tx, rename, state.is_some(), dirty)?;
+            self.apply_plan(tx, rename, settle, dirty)?;
+            Ok(displaced)
+        })?;
+        if let Some(state) = state.as_mut().filter(|_| displaced) {
+            state.unlinked = true;
+        }
+        Ok(())
+    }
+
+    fn apply_plan(&self, tx: &Tx<'_>, rename: &Rename<'_>, settle: Duration, dirty: &mut Dirty) -> InTx<()> {
+        match (rename.plan, rename.entry.key) {
+            (RenamePlan::MoveLocal, _) => self.move_local(tx, rename, settle, dirty),
+            (RenamePlan::HandOver, EntryKey::LocalFile { photo: Some(file) }) => {
+                self.hand_over(tx, rename, file, dirty)
+            }
+            (RenamePlan::NamePhoto, EntryKey::Photo(file)) => {
+                Ok(name_photo(tx, file, &self.text_name(rename)?, rename.now, dirty)?)
+            }
+            (RenamePlan::MovePhoto, EntryKey::Photo(file)) => self.move_between(tx, rename, file, dirty),
+            (RenamePlan::NameAlbum, EntryKey::Album(album)) => {
+                let album = tx.load_album(album)?.ok_or(VfsError::NotFound)?;
+                Ok(name_album(tx, &album, &self.text_name(rename)?, rename.now, dirty)?)
+            }
+            _ => Err(VfsError::Refused(Refusal::FixedPlace)),
+        }
+    }
+
+    /// Ente's names are text.
+    fn text_name(&self, rename: &Rename<'_>) -> InTx<String> {
+        String::from_utf8(rename.name.to_vec()).map_err(|_| VfsError::Refused(Refusal::InvalidName))
+    }
+
+    fn move_local(&self, tx: &Tx<'_>, rename: &Rename<'_>, settle: Duration, dirty: &mut Dirty) -> InTx<()> {
+        let ino = rename.entry.ino;
+        tx.delete_name(rename.from.ino, &rename.entry.name)?;
+        tx.save_name(rename.to.ino, rename.name, ino)?;
+        dirty.name(rename.from.ino, &rename.entry.name);
+        dirty.name(rename.to.ino, rename.name);
+        let Some(node) = tx.load_node(ino)? else { return Err(VfsError::NotFound) };
+        tx.save_node(&NodeRow { ctime: rename.now, ..node.clone() })?;
+        dirty.ino(ino);
+        if node.kind.is_directory() {
+            dirty.dir(ino);
+            tx.save_node_album(ino, None)?;
+            return self.follow_below(tx, ino, rename.now, settle, dirty);
+        }
+        self.follow_file(tx, &node, rename.to.ino, rename.now, settle, dirty)?;
+        let renamed = rename.from.ino == rename.to.ino && rename.entry.name[..] != *rename.name;
+        if let (true, Some(file)) = (renamed, node.file) {
+            self.name_in_ente(tx, file, rename, dirty)?;
+        }
+        Ok(())
+    }
+
+    /// A rename to a temporary or junk name is not pushed (semantics 2.4).
+    fn name_in_ente(&self, tx: &Tx<'_>, file: FileId, rename: &Rename<'_>, dirty: &mut Dirty) -> InTx<()> {
+        if self.name_rules(rename.to.ino).classify(rename.name) != NameClass::Plain {
+            return Ok(());
+        }
+        match self.text_name(rename) {
+            Ok(name) => Ok(name_photo(tx, file, &name, rename.now, dirty)?),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Everything below a directory that has another path.
+    fn follow_below(&self, tx: &Tx<'_>, dir: Ino, now: Nanos, settle: Duration, dirty: &mut Dirty) -> InTx<()> {
+        let mut pending = vec![dir];
+        while let Some(dir) = pending.pop() {
+            for name in tx.load_names(dir)? {
+                let Some(node) = tx.load_node(name.ino)? else { continue };
+                if node.kind == NodeKind::Directory {
+                    tx.save_node_album(node.ino, None)?;
+                    pending.push(node.ino);
+                } else {
+                    self.follow_file(tx, &node, dir, now, settle, dirty)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is not sent settles anew; what is in Ente moves to the album that its directory maps to.
+    fn follow_file(
+        &self,
+        tx: &Tx<'_>,
+        node: &NodeRow,
+        dir: Ino,
+        now: Nanos,
+        settle: Duration,
+        dirty: &mut Dirty,
+    ) -> InTx<()> {
+        for mut row in tx.load_uploads_of(node.ino)? {
+            if on_event(row.stage, row.sent, Event::Renamed) == Verdict::Settle && !row.is_held() {
+                row.settle(now.to_timestamp(), settle);
+                tx.save_upload(&row)?;
+            }
+        }
+        let (Some(file), Some(from)) = (node.file, node.album) else { return Ok(()) };
+        let Some(to) = resolve_album(tx, &self.options.drops, dir, now, dirty)? else { return Ok(()) };
+        if to != from {
+            move_photo(tx, file, from, to, now, dirty)?;
+            tx.save_node_album(node.ino, Some(to))?;
+        }
+        Ok(())
+    }
+
+    /// A registered drop entry goes into an album: the photo moves there, the entry ends.
+    fn hand_over(&self, tx: &Tx<'_>, rename: &Rename<'_>, file: FileId, dirty: &mut Dirty) -> InTx<()> {
+        let node = tx.load_node(rename.entry.ino)?.ok_or(VfsError::NotFound)?;
+        let to = self.album_of(tx, &rename.to, rename.now, dirty)?;
+        tx.delete_name(rename.from.ino, &rename.entry.name)?;
+        dirty.name(rename.from.ino, &rename.entry.name);
+        match node.album {
+            Some(from) => move_photo(tx, file, from, to, rename.now, dirty)?,
+            None => crate::namespace::add_photo(tx, file, to, rename.now, dirty)?,
+        }
+        if self.files.get(node.ino).is_none() {
+            tx.delete_node(node.ino)?;
+        }
+        self.name_if_other(tx, rename, to, file, dirty)
+    }
+
+    fn move_between(&self, tx: &Tx<'_>, rename: &Rename<'_>, file: FileId, dirty: &mut Dirty) -> InTx<()> {
+        let from = rename.from.album.ok_or(VfsError::NotFound)?;
+        let to = self.album_of(tx, &rename.to, rename.now, dirty)?;
+        move_photo(tx, file, from, to, rename.now, dirty)?;
+        self.name_if_other(tx, rename, to, file, dirty)
+    }
+
+    /// `mv A/x.jpg B/y.jpg` also names the photo, unless the album gave it that very name.
+    fn name_if_other(
+        &self,
+        tx: &Tx<'_>,
+        rename: &Rename<'_>,
+        to: AlbumNo,
+        file: FileId,
+        dirty: &mut Dirty,
+    ) -> InTx<()> {
+        let shown = tx.load_member(to, file)?.and_then(|member| member.listing).map(|listing| listing.name);
+        if shown.as_deref() == Some(rename.name) || rename.entry.name[..] == *rename.name {
+            return Ok(());
+        }
+        Ok(name_photo(tx, file, &self.text_name(rename)?, rename.now, dirty)?)
+    }
+
+    /// The album of a directory that shows one, made for `Favorites/` and `Uncategorized/` where there is none.
+    fn album_of(&self, tx: &Tx<'_>, dir: &DirInfo, now: Nanos, dirty: &mut Dirty) -> InTx<AlbumNo> {
+        resolve_album(tx, &self.options.drops, dir.ino, now, dirty)?.ok_or(VfsError::Refused(Refusal::FixedPlace))
+    }
+
+    /// The name rules that hold in a directory.
+    pub(super) fn name_rules(&self, dir: Ino) -> NameRules {
+        let path = self.store().read(|rows| path_of(rows, dir)).ok().flatten().unwrap_or_default();
+        self.options.drops.find(&path).map_or_else(NameRules::default, |(drop, _)| drop.names.clone())
+    }
+}
+
+/// Clears the way. Answers whether a local inode lost its last name.
+fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, dirty: &mut Dirty) -> InTx<bool> {
+    let Some(occupant) = &rename.occupant else { return Ok(false) };
+    match (occupant.key, rename.plan) {
+        (EntryKey::Album(_) | EntryKey::LocalDirectory, _) => {
+            remove_directory(tx, rename.to.ino, occupant, rename.now, dirty)?;
+            Ok(false)
+        }
+        // New bytes over a photo: they take its place when they are registered; until then they mask it.
+        (EntryKey::Photo(file), RenamePlan::MoveLocal) => {
+            supersede(tx, rename.entry.ino, file)?;
+            Ok(false)
+        }
+        (EntryKey::Photo(file), _) => {
+            if rename.entry.key != EntryKey::Photo(file) {
+                leave_album(tx, rename.to.album.ok_or(VfsError::NotFound)?, file, rename.now, dirty)?;
+            }
+            Ok(false)
+        }
+        (EntryKey::LocalFile { photo }, _) => {
+            if let (Some(file), RenamePlan::MoveLocal) = (photo, rename.plan) {
+                supersede(tx, rename.entry.ino, file)?;
+            }
+            forget_entry(tx, &rename.to, occupant, is_open, rename.now, dirty)
+        }
+        (EntryKey::Fixed(_) | EntryKey::DropRoot, _) => Err(Refusal::FixedPlace.into()),
+    }
+}
+
+/// The upload of `ino` replaces a photo that is in Ente.
+fn supersede(tx: &Tx<'_>, ino: Ino, file: FileId) -> InTx<()> {
+    if let Some(row) = tx.load_uploads_of(ino)?.pop().filter(|row| !row.stage.is_over()) {
+        tx.save_upload(&crate::store::UploadRow { supersedes: Some(file), ..row })?;
+    }
+    Ok(())
+}
