@@ -5,4 +5,5 @@
 pub mod base;
 pub mod crypto;
 pub mod remote;
+pub mod vault;
 pub mod wire;
