@@ -32,7 +32,7 @@ pub(super) fn base_of(len: usize) -> Base {
 }
 
 pub(super) fn new_file(disk: &SimDisk) -> SealedFile {
-    SealedFile::create(Box::new(disk.clone()), &device(), VaultId([7; 16]), &WriteBudget::new(1 << 20))
+    SealedFile::create(Box::new(disk.clone()), &device(), VaultId([7; 16]), &WriteBudget::new(8 << 20))
 }
 
 pub(super) fn open(disk: &SimDisk, known: Option<Generation>) -> Opened {
