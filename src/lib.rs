@@ -8,4 +8,5 @@ pub mod namespace;
 pub mod remote;
 pub mod store;
 pub mod tree;
+pub mod vault;
 pub mod wire;

@@ -82,6 +82,9 @@ key!(symmetric
 key!(symmetric
     /// Opens what this machine keeps: database records, spool and cache.
     DeviceKey);
+key!(symmetric
+    /// Opens one sealed local file; wrapped in its head by the device key.
+    VaultKey);
 key!(
     /// The X25519 secret key of an account.
     SecretKey, 32);

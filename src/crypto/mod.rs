@@ -19,7 +19,9 @@ pub use boxes::{Boxed, KeyPair, open_box, open_sealed_box, seal_box, seal_sealed
 pub use error::CryptoError;
 pub use hash::{ContentHash, ContentHasher, Md5Hasher, md5};
 pub use kdf::{KDF_LADDER, KdfLimits, derive_kek, derive_login_key};
-pub use key::{CollectionKey, DeviceKey, FileKey, Kek, LoginKey, MasterKey, RecoveryKey, SecretKey, SymmetricKey};
+pub use key::{
+    CollectionKey, DeviceKey, FileKey, Kek, LoginKey, MasterKey, RecoveryKey, SecretKey, SymmetricKey, VaultKey,
+};
 pub use mnemonic::{parse_recovery_key, recovery_words};
 pub use record::{RecordKey, TagKey};
 pub use srp::{SrpClient, SrpServer, compute_verifier};

@@ -1,0 +1,141 @@
+//! Cells between disk and memory: few system calls for many blocks, and nothing released that does not verify (I4).
+
+use super::cipher::{CellCipher, CellFault, Place};
+use super::disk::Disk;
+use super::error::VaultError;
+use super::layout::{BATCH, BLOCK, BlockIndex, Cell, NONCE, SECTOR, STRIDE, TAG, Tag};
+use super::pages::{PagePool, Pooled};
+use std::io::{self, IoSliceMut};
+
+/// Room for [`BATCH`] cells: 1,088 KiB, four kept.
+static STAGES: PagePool = PagePool::new(BATCH * STRIDE, 4);
+/// Room for one cell.
+static SINGLES: PagePool = PagePool::new(STRIDE, 8);
+/// What lies between the blocks of a run of cells.
+static BETWEEN: PagePool = PagePool::new(BATCH * SECTOR, 8);
+
+/// Why a block could not be read.
+#[derive(Debug)]
+pub(crate) enum CellError {
+    Disk(io::Error),
+    Fault(BlockIndex, CellFault),
+}
+
+impl From<io::Error> for CellError {
+    fn from(error: io::Error) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl From<CellError> for VaultError {
+    fn from(error: CellError) -> Self {
+        match error {
+            CellError::Disk(error) => error.into(),
+            CellError::Fault(block, _) => Self::Damaged(block),
+        }
+    }
+}
+
+/// A block to be read: where it is, how long, and its tag where a map names one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) block: BlockIndex,
+    pub(crate) cell: Cell,
+    pub(crate) len: usize,
+    pub(crate) tag: Option<&'a Tag>,
+}
+
+/// One file's cells.
+pub(crate) struct CellIo<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) cipher: &'a CellCipher,
+}
+
+impl CellIo<'_> {
+    /// Reads whole blocks from `block` on, at most [`BATCH`], out of cells that follow one another from `cell` on,
+    /// straight into `out` (a multiple of [`BLOCK`]). `tags` are those the map names, or none.
+    pub(crate) fn read_run(
+        &self,
+        block: BlockIndex,
+        cell: Cell,
+        tags: &[Tag],
+        out: &mut [u8],
+    ) -> Result<(), CellError> {
+        let mut between = BETWEEN.take();
+        self.read_scattered(cell, &mut between, out)?;
+        for (at, text) in out.chunks_exact_mut(BLOCK).enumerate() {
+            let block = BlockIndex(block.0 + at as u32);
+            let nonce = field::<NONCE>(&between, at * SECTOR);
+            let tag = field::<TAG>(&between, at * SECTOR + NONCE);
+            self.cipher
+                .open(Place::Block(block), nonce, text, tag, tags.get(at))
+                .map_err(|fault| CellError::Fault(block, fault))?;
+        }
+        Ok(())
+    }
+
+    /// One `preadv`: from the tag of one block to the nonce of the next is exactly a sector.
+    fn read_scattered(&self, cell: Cell, between: &mut [u8], out: &mut [u8]) -> io::Result<()> {
+        let count = out.len() / BLOCK;
+        let mut bufs = Vec::with_capacity(2 * count + 1);
+        let (mut gap, mut rest) = between[..(count - 1) * SECTOR + NONCE + TAG].split_at_mut(NONCE);
+        for text in out.chunks_exact_mut(BLOCK) {
+            // What is not read stays zero, and a zero nonce is an absent block.
+            gap.fill(0);
+            bufs.push(IoSliceMut::new(gap));
+            bufs.push(IoSliceMut::new(text));
+            (gap, rest) = rest.split_at_mut(SECTOR.min(rest.len()));
+        }
+        bufs.push(IoSliceMut::new(gap));
+        self.disk.read_scattered(cell.offset(), &mut bufs)
+    }
+
+    /// Reads one block and hands its plaintext to `use_it`.
+    pub(crate) fn read_one<T>(&self, wanted: Wanted<'_>, use_it: impl FnOnce(&[u8]) -> T) -> Result<T, CellError> {
+        let mut single = SINGLES.take();
+        let sealed = &mut single[..NONCE + wanted.len + TAG];
+        let read = self.disk.read_at(wanted.cell.offset(), sealed)?;
+        sealed[read..].fill(0);
+        let opened = self.cipher.open_cell(Place::Block(wanted.block), sealed, wanted.len, wanted.tag);
+        opened.map(|text| use_it(text)).map_err(|fault| CellError::Fault(wanted.block, fault))
+    }
+}
+
+fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    *bytes[at..].first_chunk().expect("a buffer has room for every nonce and tag of its batch")
+}
+
+/// Cells that follow one another, sealed in memory to be written at once.
+pub(crate) struct Stage {
+    buf: Pooled<'static>,
+    cells: usize,
+    end: usize,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        Self { buf: STAGES.take(), cells: 0, end: 0 }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.cells == BATCH
+    }
+
+    /// Seals `text` into the next cell; the caller looks at [`Self::is_full`] before.
+    pub(crate) fn push(&mut self, cipher: &CellCipher, place: Place, text: &[u8]) -> Tag {
+        let start = self.cells * STRIDE;
+        // The pool's buffers hold what others left, plaintext too: nothing of it may reach the disk.
+        self.buf[self.end..start].fill(0);
+        let cell = &mut self.buf[start..start + STRIDE];
+        cell[NONCE..NONCE + text.len()].copy_from_slice(text);
+        let (tag, len) = cipher.seal(place, cell, text.len());
+        self.cells += 1;
+        self.end = start + len;
+        tag
+    }
+
+    /// What is to be written from the first cell's offset on: whole sectors.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buf[..self.end]
+    }
+}
