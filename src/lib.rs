@@ -4,6 +4,7 @@
 
 pub mod base;
 pub mod crypto;
+pub mod embedded;
 pub mod namespace;
 pub mod remote;
 pub mod store;
