@@ -23,6 +23,7 @@ mod write;
 mod xattr;
 
 pub use attr::AttrChange;
+pub use create::Maker;
 pub use error::{Loudness, VfsError, VfsResult};
 pub use generated::Texts;
 pub use lookup::{Found, SpaceView};

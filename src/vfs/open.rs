@@ -120,6 +120,11 @@ impl Vfs {
         }
     }
 
+    /// Whether bytes were written that a close has not settled.
+    pub fn was_written(&self, fh: u64) -> bool {
+        matches!(self.handles.get(fh), Ok(Handle::Local { file, write: true }) if file.lock().wrote)
+    }
+
     /// Makes what was written durable; its error is what `close(2)` reports. `killed`: the process is being ended
     /// by a signal.
     ///
