@@ -191,6 +191,20 @@ impl StreamSealer {
         Self { key: StreamKey::new(key, header), index: 0, xor: [0; 8] }
     }
 
+    /// Goes on at chunk `index` of a stream that was sealed before: the same plaintext gives the same bytes.
+    ///
+    /// # Errors
+    /// [`CryptoError::Truncated`] where an earlier chunk's MAC prefix is not known.
+    pub fn resume(
+        key: &impl SymmetricKey,
+        header: &StreamHeader,
+        index: u64,
+        macs: &MacIndex,
+    ) -> Result<Self, CryptoError> {
+        let xor = macs.xor_before(index).ok_or(CryptoError::Truncated)?;
+        Ok(Self { key: StreamKey::new(key, header), index, xor })
+    }
+
     /// Seals the next chunk into `sealed`, which is [`CHUNK_OVERHEAD`] longer than `plain`. Every chunk
     /// but the last has [`CHUNK`] bytes.
     ///
@@ -415,6 +429,24 @@ mod tests {
             assert_eq!(open(&key, &header, &object, &forward).unwrap(), plain, "{size}");
             assert_eq!(open(&key, &header, &object, &backward).unwrap(), plain, "{size}");
             assert_eq!(seal(&key, &header, &plain), object, "sealing again, {size}");
+        }
+    }
+
+    #[test]
+    fn any_chunk_can_be_sealed_again_alone() {
+        let (key, header) = (FileKey::random(), StreamHeader::random());
+        let plain = noise(2 * CHUNK + 77);
+        let object = seal(&key, &header, &plain);
+        let mut macs = MacIndex::new(3);
+        for (i, chunk) in object.chunks(CIPHER_CHUNK).enumerate() {
+            assert!(i == 0 || StreamSealer::resume(&key, &header, 3, &macs).is_err());
+            macs.set(i as u64, MacPrefix::of_chunk(chunk).unwrap());
+        }
+        for (i, (piece, expected)) in plain.chunks(CHUNK).zip(object.chunks(CIPHER_CHUNK)).enumerate() {
+            let mut again = vec![0; expected.len()];
+            let mut sealer = StreamSealer::resume(&key, &header, i as u64, &macs).unwrap();
+            sealer.seal_chunk(piece, i == 2, &mut again).unwrap();
+            assert!(again == expected, "chunk {i}");
         }
     }
 

@@ -266,6 +266,11 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The exact request that makes a local album; stored before it is sent.
+    pub fn save_create_request(&self, no: AlbumNo, request: &[u8]) -> StoreResult<()> {
+        self.set_album(no, "create_request", request)
+    }
+
     /// The server has made it.
     pub fn save_album_made(&self, no: AlbumNo, id: AlbumId) -> StoreResult<()> {
         let mut update = self.conn.prepare_cached(

@@ -4,7 +4,7 @@ use super::error::{StoreError, StoreResult};
 use super::nodes::vault_of;
 use super::seal::Spot;
 use super::{Rows, Tx};
-use crate::base::{AlbumNo, FileId, FileKind, Ino, ParkReason, Timestamp, UploadNo, VaultId};
+use crate::base::{AlbumNo, B64, FileId, FileKind, Ino, ParkReason, Timestamp, UploadNo, VaultId};
 use crate::tree::Stage;
 use rusqlite::{OptionalExtension, Row, params};
 use std::time::Duration;
@@ -64,6 +64,9 @@ impl UploadRow {
         self.parked = None;
     }
 }
+
+/// Sets the tags of wrapped keys apart from those of hashes.
+const REQUEST: i64 = -1;
 
 /// Due when its writer has closed it.
 const HELD: Timestamp = Timestamp(i64::MAX);
@@ -191,6 +194,12 @@ impl Rows<'_> {
         self.load_uploads("file = ?1 ORDER BY no", [file.0])
     }
 
+    /// The upload whose register request has this wrapped key, if its outcome is not known yet.
+    pub fn find_upload_by_request_key(&self, key: &B64) -> StoreResult<Option<UploadRow>> {
+        let tag = self.seals.hash_tag(&key.0, REQUEST);
+        Ok(self.load_uploads("request_tag = ?1 AND stage = 9", [&tag[..]])?.pop())
+    }
+
     pub fn load_upload_blob(&self, no: UploadNo, blob: UploadBlob) -> StoreResult<Option<Vec<u8>>> {
         let sql = format!("SELECT {} FROM uploads WHERE no = ?1", blob.column());
         let sealed: Option<Option<Vec<u8>>> =
@@ -266,6 +275,14 @@ impl Tx<'_> {
         let tag = hash.map(|(hash, kind)| self.seals.hash_tag(hash, kind.to_wire()));
         let mut update = self.conn.prepare_cached("UPDATE uploads SET hash_tag = ?2 WHERE no = ?1")?;
         update.execute(params![no.0, tag.as_ref().map(|tag| &tag[..])])?;
+        Ok(())
+    }
+
+    /// Lets a pull recognise the photo that this upload's request makes (I15).
+    pub fn save_upload_request_key(&self, no: UploadNo, key: &B64) -> StoreResult<()> {
+        let tag = self.seals.hash_tag(&key.0, REQUEST);
+        let mut update = self.conn.prepare_cached("UPDATE uploads SET request_tag = ?2 WHERE no = ?1")?;
+        update.execute(params![no.0, &tag[..]])?;
         Ok(())
     }
 

@@ -145,11 +145,13 @@ CREATE TABLE uploads (
     facts          BLOB,                     -- sealed: hash, kind, name, times as prepared
     prepared       BLOB,                     -- sealed: keys, headers, part MD5s, sealed metadata, thumbnail
     transfer       BLOB,                     -- sealed: URLs and finished parts of a large file
-    request        BLOB                      -- sealed: the exact register request (I15)
+    request        BLOB,                     -- sealed: the exact register request (I15)
+    request_tag    BLOB                      -- keyed: the wrapped key in it, by which a pull knows it
 ) STRICT;
 CREATE INDEX uploads_by_due ON uploads (due) WHERE parked IS NULL;
 CREATE INDEX uploads_by_ino ON uploads (ino);
 CREATE INDEX uploads_by_hash ON uploads (hash_tag) WHERE hash_tag IS NOT NULL;
+CREATE INDEX uploads_by_request ON uploads (request_tag) WHERE request_tag IS NOT NULL;
 CREATE INDEX uploads_by_file ON uploads (file) WHERE file IS NOT NULL;
 
 -- Changes to the account that are not confirmed yet, in the order they were made.

@@ -1,0 +1,274 @@
+//! What follows once a photo is registered: its record, its place in the albums, the version it replaces, and what
+//! happened to its file meanwhile.
+
+use super::parts::{Prepared, SealedMagic};
+use super::step::{StepError, forget_prepared, load_blob};
+use crate::base::{AlbumNo, FileId, Ino, Nanos, Part};
+use crate::namespace::{
+    Destination, Dirty, add_photo, destination, directory_of, leave_album, move_photo, name_photo, path_of, relist,
+};
+use crate::store::{
+    ContentRow, Counter, FileFacts, Label, MemberRow, NameRow, NewContent, NodeKind, NodeRow, RawMagic, RawRecord, Tx,
+    UploadBlob, UploadRow,
+};
+use crate::tree::{DropRules, NameClass, NameRules, Stage};
+
+/// A photo that came into being.
+pub struct Registration {
+    pub upload: UploadRow,
+    pub file: FileId,
+}
+
+/// Makes the photo part of everything: idempotent with a pull that saw it first.
+///
+/// # Errors
+/// Where the store cannot be read or written, or an earlier step's words are gone.
+pub fn apply_registration(
+    tx: &Tx<'_>,
+    rules: &DropRules,
+    row: UploadRow,
+    file: FileId,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    let prepared: Option<Prepared> = load_blob(tx, row.no, UploadBlob::Prepared)?;
+    let prepared = prepared.ok_or_else(super::transfer::unreadable)?;
+    let target = row.target.ok_or(StepError::Lost)?;
+    save_record(tx, file, &prepared)?;
+    let node = tx.load_node(row.ino)?.filter(|node| node.vault == Some(row.vault));
+    let names = tx.load_names_of(row.ino)?;
+    let in_album = album_name(tx, &names, target)?;
+    // Its membership shows it from here on, under its own inode.
+    let becomes_photo = in_album.is_some() || node.as_ref().is_some_and(|node| node.kind == NodeKind::Shadow);
+    let content = save_content(tx, file, &prepared, node.as_ref(), in_album.is_some(), dirty)?;
+    tx.save_member(target, file, true, crate::base::Timestamp::ZERO)?;
+    if let Some(old) = row.supersedes
+        && is_version_of(node.as_ref(), &prepared)
+    {
+        replace_version(tx, &row, old, file, target, now, dirty)?;
+    }
+    settle_node(tx, &row, node, in_album, &content, &prepared, target, dirty)?;
+    relist(tx, file, dirty)?;
+    wake_waiting(tx, &row, file, &prepared, now)?;
+    close_row(tx, row.clone(), file, now)?;
+    if becomes_photo { Ok(()) } else { follow_up(tx, rules, &row, file, now, dirty) }
+}
+
+fn save_record(tx: &Tx<'_>, file: FileId, prepared: &Prepared) -> Result<(), StepError> {
+    let key = prepared.key().ok_or_else(super::transfer::unreadable)?;
+    let label = Label { title: prepared.title.clone(), edited: prepared.edited_name.clone(), taken: prepared.created };
+    let facts = FileFacts {
+        own: true,
+        kind: Some(prepared.kind()),
+        key: Some(&key),
+        label: Some(&label),
+        hash: Some(&prepared.hash),
+        hidden: false,
+        stand_in: prepared.stand_in,
+    };
+    let bytes = |field: &crate::base::B64| field.bytes().unwrap_or_default();
+    let public = |magic: &SealedMagic| RawMagic { version: 1, header: bytes(&magic.header), data: bytes(&magic.data) };
+    let record = RawRecord {
+        thumb_header: bytes(&prepared.thumb_header),
+        meta_header: bytes(&prepared.meta_header),
+        meta: bytes(&prepared.meta),
+        public: prepared.public.as_ref().map(public),
+        private: None,
+    };
+    Ok(tx.save_file(file, &facts, &record)?)
+}
+
+/// The name that the file has in the directory of its album, if it was written there.
+fn album_name(tx: &Tx<'_>, names: &[NameRow], target: AlbumNo) -> Result<Option<NameRow>, StepError> {
+    let dir = tx.load_album(target)?.map(|album| directory_of(&album));
+    Ok(names.iter().find(|name| Some(name.parent) == dir).cloned())
+}
+
+/// The photo's content. A file born in an album's directory, or rewritten in place, keeps its inode (I8).
+fn save_content(
+    tx: &Tx<'_>,
+    file: FileId,
+    prepared: &Prepared,
+    node: Option<&NodeRow>,
+    in_album: bool,
+    dirty: &mut Dirty,
+) -> Result<ContentRow, StepError> {
+    let header = prepared.header().ok_or_else(super::transfer::unreadable)?;
+    let own = node.filter(|node| in_album || node.kind == NodeKind::Shadow).map(|node| node.ino);
+    let ino = match own {
+        Some(ino) => free_ino(tx, ino, dirty)?,
+        None => Ino::of_photo(file).map_or_else(|| tx.next_ino(), Ok)?,
+    };
+    let modified = tx.load_content_by_header(file, &header)?;
+    let no = match modified {
+        Some(known) => {
+            tx.save_content_ino(known.no, ino)?;
+            known.no
+        }
+        None => tx.insert_content(&NewContent {
+            file,
+            part: Part::Whole,
+            header,
+            cipher_size: prepared.cipher_len,
+            size: prepared.plain_len,
+            ino,
+            mtime: Nanos(0),
+            ctime: Nanos(0),
+        })?,
+    };
+    if let Some(node) = node {
+        tx.save_content_times(no, node.mtime, node.ctime)?;
+        tx.save_content_owner(no, Some(node.mode), node.uid, node.gid)?;
+    }
+    tx.save_macs(no, &prepared.macs.bytes().unwrap_or_default())?;
+    tx.save_file_content(file, no)?;
+    tx.load_content(no)?.ok_or(StepError::Lost)
+}
+
+/// The content that had this inode gets a fresh number: the new one goes on under it, here only.
+fn free_ino(tx: &Tx<'_>, ino: Ino, dirty: &mut Dirty) -> Result<Ino, StepError> {
+    if let Some(old) = tx.load_content_by_ino(ino)? {
+        tx.save_content_ino(old.no, tx.next_ino()?)?;
+        relist(tx, old.file, dirty)?;
+    }
+    Ok(ino)
+}
+
+/// New bytes with another capture time are a new photo, not a new version (semantics 2.12).
+fn is_version_of(node: Option<&NodeRow>, prepared: &Prepared) -> bool {
+    match node.and_then(|node| node.taken) {
+        Some(taken) if prepared.dated => taken == prepared.created,
+        _ => true,
+    }
+}
+
+/// The new version takes the old one's place in every own album; the old one goes to Uncategorized. Not where
+/// another drop entry with the old bytes maps.
+fn replace_version(
+    tx: &Tx<'_>,
+    row: &UploadRow,
+    old: FileId,
+    new: FileId,
+    target: AlbumNo,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    let others = tx.load_nodes_of_file(old)?;
+    let kept: Vec<AlbumNo> =
+        others.iter().filter(|node| node.ino != row.ino && node.vault.is_none()).filter_map(|node| node.album).collect();
+    for member in tx.load_memberships(old)?.into_iter().filter(MemberRow::is_visible) {
+        let album = tx.load_album(member.album)?.filter(|album| album.own && album.is_home());
+        let Some(album) = album else { continue };
+        if kept.contains(&album.no) {
+            continue;
+        }
+        leave_album(tx, album.no, old, now, dirty)?;
+        if album.no != target {
+            add_photo(tx, new, album.no, now, dirty)?;
+        }
+    }
+    if kept.is_empty() {
+        tx.save_file_previous(old)?;
+    }
+    Ok(())
+}
+
+/// What becomes of the file's own inode.
+#[expect(clippy::too_many_arguments, reason = "one transaction's facts, named")]
+fn settle_node(
+    tx: &Tx<'_>,
+    row: &UploadRow,
+    node: Option<NodeRow>,
+    in_album: Option<NameRow>,
+    content: &ContentRow,
+    prepared: &Prepared,
+    target: AlbumNo,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    dirty.ino(row.ino);
+    let Some(node) = node else { return Ok(()) };
+    if let Some(name) = in_album {
+        // The membership shows it from here on: same name, same inode.
+        tx.delete_name(name.parent, &name.name)?;
+        dirty.name(name.parent, &name.name);
+        return Ok(tx.delete_node(node.ino)?);
+    }
+    match node.kind {
+        NodeKind::Shadow => Ok(tx.delete_node(node.ino)?),
+        _ => Ok(tx.save_node(&NodeRow {
+            vault: None,
+            file: Some(content.file),
+            content: Some(content.no),
+            album: Some(target),
+            taken: prepared.dated.then_some(prepared.created),
+            ..node
+        })?),
+    }
+}
+
+/// Twins link to it now; later versions of the same file know what they replace.
+fn wake_waiting(tx: &Tx<'_>, row: &UploadRow, file: FileId, prepared: &Prepared, now: Nanos) -> Result<(), StepError> {
+    for twin in tx.load_twins(&prepared.hash, prepared.kind())?.into_iter().filter(|twin| twin.stage == Stage::Twin) {
+        tx.save_upload(&UploadRow { due: now.to_timestamp(), ..twin })?;
+    }
+    for later in tx.load_uploads_of(row.ino)?.into_iter().filter(|later| later.no.0 > row.no.0) {
+        if later.supersedes.is_none() && !later.stage.is_over() {
+            tx.save_upload(&UploadRow { supersedes: Some(file), ..later })?;
+        }
+    }
+    Ok(())
+}
+
+fn close_row(tx: &Tx<'_>, mut row: UploadRow, file: FileId, now: Nanos) -> Result<(), StepError> {
+    (row.stage, row.file, row.parked) = (Stage::Registered, Some(file), None);
+    (row.due, row.since) = (now.to_timestamp(), now.to_timestamp());
+    tx.save_upload(&row)?;
+    tx.save_upload_hash(row.no, None)?;
+    tx.save_upload_blob(row.no, UploadBlob::Facts, None)?;
+    tx.count(Counter::Uploaded, 1)?;
+    // The content's header stays: the spool file goes into the cache under it.
+    Ok(forget_prepared(tx, row.no)?)
+}
+
+/// What happened to the file while its request was under way is made good by changes.
+pub(super) fn follow_up(
+    tx: &Tx<'_>,
+    rules: &DropRules,
+    row: &UploadRow,
+    file: FileId,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    let Some(target) = row.target else { return Ok(()) };
+    // Removed before the answer came: it must not rise again with the next pull.
+    let Some(node) = tx.load_node(row.ino)? else { return Ok(leave_album(tx, target, file, now, dirty)?) };
+    let Some(name) = tx.load_names_of(node.ino)?.into_iter().next() else {
+        return if node.kind == NodeKind::File { Ok(leave_album(tx, target, file, now, dirty)?) } else { Ok(()) };
+    };
+    if let Some(Destination::Album(album)) = destination(tx, rules, name.parent)?
+        && album != target
+    {
+        move_photo(tx, file, target, album, now, dirty)?;
+        tx.save_node_album(node.ino, Some(album))?;
+    }
+    name_as_file(tx, rules, &name, file, now, dirty)
+}
+
+fn name_as_file(
+    tx: &Tx<'_>,
+    rules: &DropRules,
+    name: &NameRow,
+    file: FileId,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    let Some(row) = tx.load_file(file)? else { return Ok(()) };
+    let Ok(wanted) = String::from_utf8(name.name.clone()) else { return Ok(()) };
+    let known = row.label.as_ref().is_some_and(|label| label.title == wanted || label.display_name() == wanted);
+    let path = path_of(tx, name.parent)?.unwrap_or_default();
+    let names = rules.find(&path).map_or_else(NameRules::default, |(drop, _)| drop.names.clone());
+    if known || names.classify(&name.name) != NameClass::Plain {
+        return Ok(());
+    }
+    Ok(name_photo(tx, file, &wanted, now, dirty)?)
+}

@@ -1,0 +1,195 @@
+//! Hashing, and whether Ente has these bytes already (semantics 2.9).
+
+use super::parts::Hashed;
+use super::step::{Next, StepError, StepResult, load_blob, save_blob};
+use super::worker::Uploader;
+use crate::base::{FileId, FileKind, ParkReason, Timestamp};
+use crate::crypto::{ContentHash, ContentHasher};
+use crate::media::{MediaKind, Sniffed};
+use crate::namespace::{Dirty, path_of};
+use crate::store::{FileRow, NodeKind, NodeRow, Rows, Tx, UploadBlob, UploadRow};
+use crate::tree::{Dedup, Stage};
+use crate::vault::SealedFile;
+use std::sync::Arc;
+
+/// Bytes read at a time.
+const PIECE: usize = 1 << 20;
+
+/// What is to be done with bytes whose hash is known.
+enum Plan {
+    /// New to the account.
+    Upload,
+    /// A photo with the same bytes and name is there.
+    Link(FileId),
+    /// The same is on its way already.
+    Wait,
+    /// Exactly what the photo it would replace has: no version at all.
+    Unchanged(FileId),
+}
+
+impl Uploader {
+    pub(super) async fn hash(&self, row: &UploadRow) -> StepResult {
+        let vault = self.spool.open(row.vault)?;
+        let (node, name) = self.store().read(|rows| {
+            let name = path_of(rows, row.ino)?.and_then(|path| path.last().cloned());
+            Ok((rows.load_node(row.ino)?, name))
+        })?;
+        let (Some(node), Some(name)) = (node, name) else { return Err(StepError::Lost) };
+        let (reader, title) = (Arc::clone(&vault), name.clone());
+        let (hash, kind) = self.on_blocking_thread(move || hash_and_sniff(&reader, &title)).await??;
+        let hashed = Hashed {
+            hash: hash.to_text(),
+            kind: kind.to_wire(),
+            title: String::from_utf8_lossy(&name).into_owned(),
+            modified: node.mtime.to_timestamp(),
+        };
+        self.advance(row, Stage::Hashed, |tx, row| {
+            save_blob(tx, row.no, UploadBlob::Facts, Some(&hashed))?;
+            Ok(tx.save_upload_hash(row.no, Some((&hashed.hash, hashed.kind())))?)
+        })
+    }
+
+    /// Decides between uploading, linking, waiting for a twin and nothing at all.
+    pub(super) async fn decide(&self, row: &UploadRow) -> StepResult {
+        let hashed: Hashed = self.load_blob(row, UploadBlob::Facts)?;
+        let dedup = self.dedup_of(row)?;
+        let now = self.clock.now();
+        let plan = self.commit_step(row, |tx, mut row, dirty| {
+            let plan = plan(tx, &row, &hashed, dedup)?;
+            (row.since, row.due) = (now, now);
+            match plan {
+                Plan::Upload => return Ok(plan),
+                Plan::Link(file) => (row.stage, row.file) = (Stage::Linking, Some(file)),
+                // Rung when the other one is in Ente or stops; looked at now and then all the same.
+                Plan::Wait => (row.stage, row.due) = (Stage::Twin, now.saturating_add(TWIN_LOOK)),
+                Plan::Unchanged(file) => leave_unchanged(tx, &mut row, file, now, dirty)?,
+            }
+            tx.save_upload(&row)?;
+            dirty.ino(row.ino);
+            Ok(plan)
+        })?;
+        match plan {
+            Plan::Upload => self.prepare(row, hashed).await,
+            Plan::Link(_) => Ok(Next::Again),
+            Plan::Wait | Plan::Unchanged(_) => Ok(Next::Wait),
+        }
+    }
+
+    fn dedup_of(&self, row: &UploadRow) -> Result<Dedup, StepError> {
+        let path = self.store().read(|rows| path_of(rows, row.ino))?.unwrap_or_default();
+        Ok(self.drop_of(&path).map_or_else(Dedup::default, |drop| drop.dedup))
+    }
+
+    /// Looked up once more after a pull, just before registering: another device may have been quicker.
+    pub(super) fn find_duplicate(&self, row: &UploadRow, hashed: &Hashed) -> Result<Option<FileId>, StepError> {
+        let dedup = self.dedup_of(row)?;
+        Ok(self.store().read(|rows| Ok(find_equal(rows, row, hashed, dedup)))??)
+    }
+
+    /// A twin looks again: the other may be done, or gone.
+    pub(super) fn look_again(&self, row: &UploadRow) -> StepResult {
+        self.advance(row, Stage::Hashed, |_, _| Ok(()))
+    }
+}
+
+/// How often a twin looks by itself.
+const TWIN_LOOK: std::time::Duration = std::time::Duration::from_secs(30);
+
+fn hash_and_sniff(vault: &SealedFile, name: &[u8]) -> Result<(ContentHash, FileKind), StepError> {
+    let kind = match super::settle::examine(vault, name)? {
+        Sniffed::Media { kind: MediaKind::Video, .. } => FileKind::Video,
+        Sniffed::Media { kind: MediaKind::Image, .. } => FileKind::Image,
+        _ => return Err(StepError::park(ParkReason::Corrupt, "it is no image and no video any more")),
+    };
+    let mut hasher = ContentHasher::new();
+    let mut buf = vec![0; PIECE];
+    let mut offset = 0;
+    loop {
+        let read = vault.read_at(offset, &mut buf)?.len;
+        if read == 0 {
+            return Ok((hasher.finish(), kind));
+        }
+        hasher.update(&buf[..read]);
+        offset += read as u64;
+    }
+}
+
+fn plan(tx: &Tx<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -> Result<Plan, StepError> {
+    if let Some(old) = row.supersedes
+        && tx.load_files_by_hash(&hashed.hash, hashed.kind())?.iter().any(|file| file.id == old)
+    {
+        return Ok(Plan::Unchanged(old));
+    }
+    // What could not be linked before is uploaded after all.
+    if row.attempts == 0
+        && let Some(file) = find_equal(tx, row, hashed, dedup)?
+    {
+        return Ok(Plan::Link(file));
+    }
+    let twins = tx.load_twins(&hashed.hash, hashed.kind())?;
+    let mut earlier = twins.iter().filter(|twin| twin.no.0 < row.no.0 && twin.parked.is_none() && twin.stage != Stage::Twin);
+    let same_name = |twin: &&UploadRow| {
+        let facts: Option<Hashed> = load_blob(tx, twin.no, UploadBlob::Facts).ok().flatten();
+        dedup == Dedup::Content || facts.is_some_and(|facts| facts.title == hashed.title)
+    };
+    Ok(if earlier.any(|twin| same_name(&twin)) { Plan::Wait } else { Plan::Upload })
+}
+
+/// An own, live photo, not hidden, with these bytes, this type and (unless content alone counts) this name.
+fn find_equal(
+    rows: &Rows<'_>,
+    row: &UploadRow,
+    hashed: &Hashed,
+    dedup: Dedup,
+) -> Result<Option<FileId>, crate::store::StoreError> {
+    for file in rows.load_files_by_hash(&hashed.hash, hashed.kind())? {
+        let usable = file.own && !file.hidden && !file.trashed && Some(file.id) != row.supersedes;
+        if usable && is_live(rows, &file)? && (dedup == Dedup::Content || has_name(rows, &file, &hashed.title)?) {
+            return Ok(Some(file.id));
+        }
+    }
+    Ok(None)
+}
+
+fn is_live(rows: &Rows<'_>, file: &FileRow) -> Result<bool, crate::store::StoreError> {
+    for member in rows.load_memberships(file.id)?.into_iter().filter(crate::store::MemberRow::is_visible) {
+        let album = rows.load_album(member.album)?;
+        if album.is_some_and(|album| album.own && album.is_present() && album.visibility != crate::base::Visibility::Hidden) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The title, the display name, or a name that this mount gave it.
+fn has_name(rows: &Rows<'_>, file: &FileRow, name: &str) -> Result<bool, crate::store::StoreError> {
+    let label = file.label.as_ref();
+    if label.is_some_and(|label| label.title == name || label.display_name() == name)
+        || file.want_name.as_deref() == Some(name)
+    {
+        return Ok(true);
+    }
+    let shown = rows.load_memberships(file.id)?.into_iter().filter_map(|member| member.listing);
+    Ok(shown.into_iter().any(|listing| listing.name == name.as_bytes()))
+}
+
+/// The bytes are those of the photo that is there: the file shows that again, nothing is sent.
+fn leave_unchanged(
+    tx: &Tx<'_>,
+    row: &mut UploadRow,
+    file: FileId,
+    now: Timestamp,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    (row.stage, row.file, row.due) = (Stage::Registered, Some(file), now);
+    tx.save_upload_hash(row.no, None)?;
+    let Some(node) = tx.load_node(row.ino)? else { return Ok(()) };
+    let content = tx.load_file(file)?.and_then(|file| file.content);
+    if node.kind == NodeKind::Shadow {
+        tx.delete_node(node.ino)?;
+    } else {
+        tx.save_node(&NodeRow { vault: None, file: Some(file), content, ..node })?;
+    }
+    dirty.ino(row.ino);
+    Ok(())
+}

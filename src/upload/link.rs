@@ -1,0 +1,134 @@
+//! Linking a duplicate: the bytes stay here until the server itself says that the photo is live in the album
+//! (semantics 2.9).
+
+use super::answers::{Answer, Call, on_answer};
+use super::step::{Next, StepError, StepResult};
+use super::transfer::album_error;
+use super::worker::Uploader;
+use crate::account::wrap_file_key;
+use crate::base::{AlbumId, AlbumKind, AlbumNo, FileId};
+use crate::namespace::{directory_of, enter, relist, rename_photo, settle};
+use crate::remote::RemoteError;
+use crate::store::{Counter, NodeKind, NodeRow, Tx, UploadRow};
+use crate::tree::Stage;
+use crate::wire::{AddFiles, MoveFiles, WrappedFile};
+use std::time::Instant;
+
+impl Uploader {
+    pub(super) async fn link(&self, row: &UploadRow) -> StepResult {
+        let file = row.file.ok_or(StepError::Lost)?;
+        let album = self.choose_target(row)?;
+        let to = self.albums.make_remote(album).await.map_err(album_error)?;
+        if self.is_live_there(album, file).await? {
+            return self.finish_link(row, album, file);
+        }
+        match self.join(row, file, album, to).await {
+            Ok(()) if self.is_live_there(album, file).await? => self.finish_link(row, album, file),
+            Ok(()) => self.upload_after_all(row),
+            Err(error) if on_answer(Call::Link, &error, row.attempts) == Answer::UploadAfterAll => {
+                self.upload_after_all(row)
+            }
+            Err(error) if error.status().is_some_and(|status| matches!(status, 400 | 403 | 404)) => {
+                self.upload_after_all(row)
+            }
+            Err(error) => Err(StepError::Remote { call: Call::Link, error }),
+        }
+    }
+
+    /// What the server says now, not what this machine believes.
+    async fn is_live_there(&self, album: AlbumNo, file: FileId) -> Result<bool, StepError> {
+        self.pull.pull_since(Instant::now()).await.map_err(StepError::remote(Call::Link))?;
+        let member = self.store().read(|rows| rows.load_member(album, file))?;
+        Ok(member.is_some_and(|member| member.live))
+    }
+
+    async fn join(&self, row: &UploadRow, file: FileId, album: AlbumNo, to: AlbumId) -> Result<(), RemoteError> {
+        let Ok(Some(wrapped)) = self.wrapped_for(album, file) else {
+            return Err(RemoteError::Body("the photo's key cannot be read".into()));
+        };
+        if self.mark_sent(row).is_err() {
+            return Err(RemoteError::Body("the file changed meanwhile".into()));
+        }
+        // From Uncategorized it is always a move: a photo in an album has no place there.
+        match self.uncategorized_with(file) {
+            Some(from) if from != to => {
+                let request = MoveFiles { from_collection_id: from, to_collection_id: to, files: vec![wrapped] };
+                self.remote.move_files(&request).await
+            }
+            _ => self.remote.add_files(&AddFiles { collection_id: to, files: vec![wrapped] }).await,
+        }
+    }
+
+    fn wrapped_for(&self, album: AlbumNo, file: FileId) -> Result<Option<WrappedFile>, StepError> {
+        let keys = self.store().read(|rows| Ok((rows.load_album_key(album)?, rows.load_file_key(file)?)))?;
+        Ok(keys.0.zip(keys.1).map(|(album, key)| wrap_file_key(&album, file, &key)))
+    }
+
+    fn uncategorized_with(&self, file: FileId) -> Option<AlbumId> {
+        let found = self.store().read(|rows| {
+            let Some(album) = rows.load_special_album(AlbumKind::Uncategorized)? else { return Ok(None) };
+            let live = rows.load_member(album.no, file)?.is_some_and(|member| member.live);
+            Ok(album.remote.filter(|_| live))
+        });
+        found.ok().flatten()
+    }
+
+    fn mark_sent(&self, row: &UploadRow) -> Result<(), StepError> {
+        self.commit_step(row, |tx, now, _| Ok(tx.save_upload(&UploadRow { sent: true, ..now })?))
+    }
+
+    /// The photo cannot be linked: it is in the trash, say. Its bytes are here, so they go up.
+    fn upload_after_all(&self, row: &UploadRow) -> StepResult {
+        self.advance(row, Stage::Hashed, |_, row| {
+            row.sent = false;
+            Ok(())
+        })
+    }
+
+    fn finish_link(&self, row: &UploadRow, album: AlbumNo, file: FileId) -> StepResult {
+        let now = self.clock.now_nanos();
+        self.commit_step(row, |tx, mut row, dirty| {
+            enter(tx, album, file, dirty)?;
+            settle(tx, album, file, dirty)?;
+            let is_entry = pass_on(tx, &row, album, file, dirty)?;
+            (row.stage, row.file, row.due) = (Stage::Registered, Some(file), now.to_timestamp());
+            row.target = Some(album);
+            tx.save_upload(&row)?;
+            tx.save_upload_hash(row.no, None)?;
+            tx.count(Counter::Linked, 1)?;
+            if is_entry {
+                super::finish::follow_up(tx, &self.options.drops, &row, file, now, dirty)?;
+            }
+            Ok(Next::Again)
+        })
+    }
+}
+
+/// A drop entry points at the photo's content from now on; a file in an album directory gives its name to the
+/// photo's own inode (semantics 2.7). Answers whether an entry is left.
+fn pass_on(
+    tx: &Tx<'_>,
+    row: &UploadRow,
+    album: AlbumNo,
+    file: FileId,
+    dirty: &mut crate::namespace::Dirty,
+) -> Result<bool, StepError> {
+    let Some(node) = tx.load_node(row.ino)?.filter(|node| node.vault == Some(row.vault)) else { return Ok(false) };
+    let content = tx.load_file(file)?.and_then(|file| file.content);
+    let dir = tx.load_album(album)?.map(|album| directory_of(&album));
+    let names = tx.load_names_of(node.ino)?;
+    let in_album = names.iter().find(|name| Some(name.parent) == dir);
+    if let Some(name) = in_album {
+        tx.delete_name(name.parent, &name.name)?;
+        dirty.name(name.parent, &name.name);
+        tx.delete_node(node.ino)?;
+        rename_photo(tx, file, dirty)?;
+        return Ok(false);
+    }
+    if node.kind == NodeKind::File {
+        tx.save_node(&NodeRow { vault: None, file: Some(file), content, album: Some(album), ..node })?;
+    }
+    dirty.ino(row.ino);
+    relist(tx, file, dirty)?;
+    Ok(true)
+}

@@ -1,0 +1,48 @@
+//! Floor 5: the write path after the drop.
+//!
+//! Guarantees: every step is a row, done when its transaction is, and can be resumed; what the network is about to
+//! see is durable before; a request that makes a photo is sent unchanged until its outcome is known (I15); a key
+//! and header seal one plaintext (I3); bad items stop nothing else.
+//!
+//! Assumes that a frozen spool file never changes (I2) and that one process works on the rows.
+
+mod adopt;
+mod albums;
+mod answers;
+mod finish;
+mod hash;
+pub mod isolate;
+mod janitor;
+mod link;
+mod parts;
+mod prepare;
+mod record;
+mod register;
+mod seal;
+mod settle;
+mod step;
+mod transfer;
+mod worker;
+
+pub use adopt::{Adoption, adopt_spool};
+pub use albums::{AlbumMaker, AlbumMakingError};
+pub use answers::{Answer, Call, back_off, on_answer};
+pub use finish::{Registration, apply_registration};
+pub use parts::{Prepared, Transfer};
+pub use step::StepError;
+pub use worker::{Progress, Uploader, UploaderOptions, UploaderParts};
+
+use crate::remote::RemoteError;
+use async_trait::async_trait;
+use std::time::Instant;
+
+/// Looks at what the server has now. `sync` does it; `upload` asks for it before it registers, and when an answer
+/// leaves doubt.
+#[async_trait]
+pub trait Pull: Send + Sync {
+    /// Returns once a pull that began after `moment` is complete. Calls that meet share one.
+    ///
+    /// # Errors
+    /// Why the server could not be asked.
+    async fn pull_since(&self, moment: Instant) -> Result<(), RemoteError>;
+}

@@ -1,0 +1,181 @@
+//! Preparing: facts, thumbnail, fresh keys, sealed records, MD5s; all of it stored before a byte leaves (I3).
+
+use super::parts::{Hashed, Prepared, SealedMagic, encode, plain_facts};
+use super::record::{PhotoFacts, base_metadata, public_magic};
+use super::seal::{Sealed, seal_first};
+use super::step::{StepError, StepResult, forget_prepared};
+use super::worker::Uploader;
+use crate::account::{OpenMagic, open_magic};
+use crate::base::{B64, FileId, Timestamp};
+use crate::crypto::{FileKey, StreamHeader, seal_blob};
+use crate::media::job::{Answer, Request};
+use crate::media::{DateSource, Facts, HEAD, MediaKind, Sniffed, Zone, stand_in};
+use crate::namespace::path_of;
+use crate::store::{UploadBlob, UploadRow};
+use crate::tree::Stage;
+use crate::vault::SealedFile;
+use std::sync::Arc;
+
+/// What the media work found.
+struct Findings {
+    facts: PhotoFacts,
+    dated: bool,
+    thumbnail: Vec<u8>,
+}
+
+impl Uploader {
+    pub(super) async fn prepare(&self, row: &UploadRow, hashed: Hashed) -> StepResult {
+        let vault = self.spool.open(row.vault)?;
+        let isolated = Arc::clone(&self.isolated);
+        let (reader, request_now) = (Arc::clone(&vault), self.clock.now());
+        let carried = self.carried_from(row.supersedes)?;
+        let findings = self
+            .on_blocking_thread(move || {
+                let mut findings = examine(&isolated, &reader, &hashed, request_now);
+                findings.facts.caption = findings.facts.caption.take().or(carried.caption);
+                findings.facts.edited_name = carried.edited_name;
+                (findings, hashed)
+            })
+            .await?;
+        let (findings, hashed) = findings;
+        if self.is_too_old(row, findings.facts.created)? {
+            return self.advance(row, Stage::LocalOnly, |_, row| {
+                row.due = Timestamp(i64::MAX);
+                Ok(())
+            });
+        }
+        let (prepared, sealed) = self.on_blocking_thread(move || seal_all(&vault, &hashed, findings)).await??;
+        if prepared.cipher_len > crate::wire::MAX_OBJECT {
+            return Err(StepError::park(crate::base::ParkReason::TooLarge, "Ente takes files up to 10 GiB"));
+        }
+        let next = self.advance(row, Stage::Prepared, |tx, row| {
+            forget_prepared(tx, row.no)?;
+            Ok(tx.save_upload_blob(row.no, UploadBlob::Prepared, Some(&encode(&prepared)))?)
+        })?;
+        if let Some(object) = sealed.object {
+            self.keep_object(row.no, object);
+        }
+        Ok(next)
+    }
+
+    /// `since` of a drop: photos taken before stay here.
+    fn is_too_old(&self, row: &UploadRow, created: Timestamp) -> Result<bool, StepError> {
+        let path = self.store().read(|rows| path_of(rows, row.ino))?.unwrap_or_default();
+        Ok(self.drop_of(&path).and_then(|drop| drop.since).is_some_and(|since| created < since))
+    }
+
+    /// A new version keeps the old one's caption and edited name (semantics 2.12).
+    fn carried_from(&self, old: Option<FileId>) -> Result<PhotoFacts, StepError> {
+        let Some(old) = old else { return Ok(PhotoFacts::default()) };
+        let (key, record) = self.store().read(|rows| Ok((rows.load_file_key(old)?, rows.load_record(old)?)))?;
+        let (Some(key), Some(public)) = (key, record.and_then(|record| record.public)) else {
+            return Ok(PhotoFacts::default());
+        };
+        let envelope = crate::wire::Magic {
+            version: public.version,
+            count: 1,
+            data: B64::of(&public.data),
+            header: B64::of(&public.header),
+        };
+        let magic: OpenMagic = open_magic(&key, Some(&envelope));
+        let text = |name| magic.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+        Ok(PhotoFacts { caption: text("caption"), edited_name: text("editedName"), ..PhotoFacts::default() })
+    }
+}
+
+/// Facts and thumbnail, found by a child process; a file it fails on goes up without.
+fn examine(
+    isolated: &super::isolate::Isolated,
+    vault: &SealedFile,
+    hashed: &Hashed,
+    now: Timestamp,
+) -> Findings {
+    let mut head = vec![0; HEAD];
+    let read = crate::base::ReadAt::read_at(vault, 0, &mut head).unwrap_or(0);
+    let Sniffed::Media { kind, format } = crate::media::sniff(&head[..read], hashed.title.as_bytes()) else {
+        return without_facts(hashed);
+    };
+    let request = Request {
+        format,
+        name: hashed.title.clone().into_bytes(),
+        modified: hashed.modified,
+        now,
+        zone: Zone::Local,
+        facts: true,
+        thumbnail: kind == MediaKind::Image,
+    };
+    match isolated.run(&request, vault) {
+        Ok(answer) => findings_of(answer, hashed),
+        Err(error) => {
+            tracing::warn!(%error, "a file goes up without facts and with the stand-in for a thumbnail");
+            without_facts(hashed)
+        }
+    }
+}
+
+fn without_facts(hashed: &Hashed) -> Findings {
+    let facts = PhotoFacts { stand_in: true, ..plain_facts(hashed) };
+    Findings { facts, dated: false, thumbnail: stand_in().to_vec() }
+}
+
+fn findings_of(answer: Answer, hashed: &Hashed) -> Findings {
+    let (dated, facts) = match answer.facts {
+        Some(facts) => (facts.created_from == DateSource::Embedded, facts_of(facts, hashed)),
+        None => (false, plain_facts(hashed)),
+    };
+    let thumbnail = answer.thumbnail.and_then(Result::ok);
+    let stand_in_used = thumbnail.is_none();
+    let thumbnail = thumbnail.map_or_else(|| stand_in().to_vec(), |thumbnail| thumbnail.jpeg);
+    Findings { facts: PhotoFacts { stand_in: stand_in_used, ..facts }, dated, thumbnail }
+}
+
+fn facts_of(facts: Facts, hashed: &Hashed) -> PhotoFacts {
+    PhotoFacts {
+        created: facts.created,
+        place: facts.place.map(|place| (place.latitude, place.longitude)),
+        duration: facts.duration.map(u64::from),
+        wall: facts.wall,
+        offset: facts.offset,
+        size: facts.size.map(|size| (size.width, size.height)),
+        camera_make: facts.camera_make,
+        camera_model: facts.camera_model,
+        caption: facts.caption,
+        ..plain_facts(hashed)
+    }
+}
+
+/// Draws the key and the headers, and seals everything under them.
+fn seal_all(vault: &SealedFile, hashed: &Hashed, findings: Findings) -> Result<(Prepared, Sealed), StepError> {
+    let (key, header) = (FileKey::random(), StreamHeader::random());
+    let sealed = seal_first(vault, &key, &header)?;
+    let facts = findings.facts;
+    let thumb = seal_blob(&key, &findings.thumbnail);
+    let meta = seal_blob(&key, &base_metadata(&facts, hashed.kind()));
+    let public = public_magic(&facts).map(|(plain, count)| {
+        let blob = seal_blob(&key, &plain);
+        SealedMagic { count, header: B64::of(blob.header.0), data: B64::of(blob.ciphertext) }
+    });
+    let prepared = Prepared {
+        title: facts.title,
+        edited_name: facts.edited_name,
+        hash: facts.hash,
+        kind: hashed.kind,
+        created: facts.created,
+        dated: findings.dated,
+        stand_in: facts.stand_in,
+        plain_len: vault.len(),
+        cipher_len: sealed.cipher_len,
+        key: B64::of(key.bytes()),
+        header: B64::of(header.0),
+        macs: B64::of(sealed.macs.to_bytes()),
+        md5s: sealed.md5s.iter().map(B64::of).collect(),
+        thumb_header: B64::of(thumb.header.0),
+        thumb: B64::of(thumb.ciphertext),
+        meta_header: B64::of(meta.header.0),
+        meta: B64::of(meta.ciphertext),
+        public,
+        object_key: None,
+        thumb_key: None,
+    };
+    Ok((prepared, sealed))
+}
