@@ -5,5 +5,6 @@
 pub mod base;
 pub mod crypto;
 pub mod remote;
+pub mod spool;
 pub mod vault;
 pub mod wire;
