@@ -8,6 +8,7 @@ pub mod crypto;
 pub mod embedded;
 pub mod namespace;
 pub mod remote;
+pub mod spool;
 pub mod store;
 pub mod tree;
 pub mod vault;

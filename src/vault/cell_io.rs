@@ -3,7 +3,7 @@
 use super::cipher::{CellCipher, CellFault, Place};
 use super::disk::Disk;
 use super::error::VaultError;
-use super::layout::{BATCH, BLOCK, BlockIndex, Cell, NONCE, SECTOR, STRIDE, TAG, Tag};
+use super::layout::{BATCH, BLOCK, BlockIndex, Cell, NONCE, Piece, SECTOR, STRIDE, TAG, Tag, pieces};
 use super::pages::{PagePool, Pooled};
 use std::io::{self, IoSliceMut};
 
@@ -45,6 +45,52 @@ pub(crate) struct Wanted<'a> {
     pub(crate) tag: Option<&'a Tag>,
 }
 
+/// Where the bytes of a block come from.
+pub(crate) enum Source<'a> {
+    Zeros,
+    /// The block's plaintext; zeros beyond its end.
+    Memory(&'a [u8]),
+    /// A cell with so many bytes, and its tag where a map names one.
+    Cell(Cell, usize, Option<&'a Tag>),
+}
+
+/// Whole blocks in cells that follow one another, to be read at once.
+#[derive(Default)]
+struct Run {
+    first: Option<(BlockIndex, Cell)>,
+    count: u32,
+    tags: Vec<Tag>,
+    /// Where the first block goes in the caller's buffer.
+    at: usize,
+}
+
+impl Run {
+    /// Adds a block if it continues the run.
+    fn take(&mut self, piece: &Piece, source: &Source<'_>) -> bool {
+        let Source::Cell(cell, BLOCK, tag) = source else { return false };
+        let (first_block, first_cell) = self.first.unwrap_or((piece.block, *cell));
+        let follows = u64::from(first_block.0) + u64::from(self.count) == u64::from(piece.block.0)
+            && u64::from(first_cell.0) + u64::from(self.count) == u64::from(cell.0);
+        if !piece.is_whole() || !follows || self.count as usize == BATCH {
+            return false;
+        }
+        if self.count == 0 {
+            (self.first, self.at) = (Some((piece.block, *cell)), piece.at.start);
+        }
+        self.count += 1;
+        self.tags.extend(*tag);
+        true
+    }
+}
+
+/// Copies from `start` on, and zeros where the text is shorter.
+fn copy_from(text: &[u8], start: usize, out: &mut [u8]) {
+    let text = text.get(start..).unwrap_or(&[]);
+    let have = text.len().min(out.len());
+    out[..have].copy_from_slice(&text[..have]);
+    out[have..].fill(0);
+}
+
 /// One file's cells.
 pub(crate) struct CellIo<'a> {
     pub(crate) disk: &'a dyn Disk,
@@ -52,6 +98,45 @@ pub(crate) struct CellIo<'a> {
 }
 
 impl CellIo<'_> {
+    /// Reads `out.len()` bytes of plaintext from `offset` on; `source` says for each block where it is.
+    pub(crate) fn read_range<'a>(
+        &self,
+        offset: u64,
+        out: &mut [u8],
+        source: impl Fn(BlockIndex) -> Source<'a>,
+    ) -> Result<(), CellError> {
+        let mut run = Run::default();
+        for piece in pieces(offset, out.len()) {
+            let source = source(piece.block);
+            if run.take(&piece, &source) {
+                continue;
+            }
+            self.finish_run(&mut run, out)?;
+            if !run.take(&piece, &source) {
+                self.read_piece(&piece, &source, &mut out[piece.at.clone()])?;
+            }
+        }
+        self.finish_run(&mut run, out)
+    }
+
+    fn finish_run(&self, run: &mut Run, out: &mut [u8]) -> Result<(), CellError> {
+        let run = std::mem::take(run);
+        let Some((block, cell)) = run.first else { return Ok(()) };
+        self.read_run(block, cell, &run.tags, &mut out[run.at..run.at + run.count as usize * BLOCK])
+    }
+
+    fn read_piece(&self, piece: &Piece, source: &Source<'_>, out: &mut [u8]) -> Result<(), CellError> {
+        match *source {
+            Source::Zeros => out.fill(0),
+            Source::Memory(text) => copy_from(text, piece.within.start, out),
+            Source::Cell(cell, len, tag) => {
+                let wanted = Wanted { block: piece.block, cell, len, tag };
+                self.read_one(wanted, |text| copy_from(text, piece.within.start, out))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads whole blocks from `block` on, at most [`BATCH`], out of cells that follow one another from `cell` on,
     /// straight into `out` (a multiple of [`BLOCK`]). `tags` are those the map names, or none.
     pub(crate) fn read_run(
@@ -137,5 +222,26 @@ impl Stage {
     /// What is to be written from the first cell's offset on: whole sectors.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buf[..self.end]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::VaultId;
+    use crate::crypto::VaultKey;
+
+    #[test]
+    fn nothing_that_a_buffer_held_before_reaches_the_disk() {
+        let cipher = CellCipher::new(&VaultKey::random(), VaultId([1; 16]));
+        for _ in 0..4 {
+            let mut stage = Stage::new();
+            stage.buf.fill(b'P');
+            stage.push(&cipher, Place::Block(BlockIndex(0)), b"short");
+            stage.push(&cipher, Place::Block(BlockIndex(1)), &[0; BLOCK]);
+            stage.push(&cipher, Place::Block(BlockIndex(2)), b"short again");
+            assert!(!stage.bytes().windows(16).any(|window| window == [b'P'; 16]));
+            assert_eq!(stage.bytes().len(), 2 * STRIDE + SECTOR);
+        }
     }
 }

@@ -1,22 +1,22 @@
 //! Which cells may be written. A committed byte is never overwritten: a cell is free only when neither the last
-//! durable commit, nor one under way, nor one that failed, nor the content in memory names it.
+//! durable commit, nor one under way, nor the content in memory names it.
 //!
 //! ```text
-//!            take                begin            succeed
-//!   (free) ────────▶ OPEN ─────────────▶ +COMMITTING ─────────▶ +DURABLE
-//!      ▲   release    │                      │ fail                │
-//!      ├──────────────┘                      ▼                     │
-//!      ├──────── the next success ────────── HELD                  │
+//!            take               begin                succeed
+//!   (free) ────────▶ OPEN ───────────────▶ COMMITTING ────────▶ DURABLE
+//!      ▲   release    │        fail            │                   │
+//!      ├──────────────┴────────────────────────┘                   │
 //!      └──────── a success that does not name it ──────────────────┘
 //! ```
+//! The three are flags of one cell: a block that stays as it is, is of the open generation and of the durable one. A
+//! commit that failed may be on the disk all the same; its cells may be written nevertheless, because recovery takes
+//! a commit that is not known to be durable only if every block of it verifies.
 
 use super::layout::Cell;
 
 const OPEN: u8 = 1;
 const COMMITTING: u8 = 2;
 const DURABLE: u8 = 4;
-/// Named by a commit that failed: it may or may not have reached the disk.
-const HELD: u8 = 8;
 
 /// The use of every cell of one file.
 #[derive(Default, Debug)]
@@ -101,11 +101,12 @@ impl CellSpace {
         self.lowest = 0;
     }
 
-    /// The commit under way may or may not be on the disk.
+    /// The commit under way is given up.
     pub(crate) fn fail(&mut self) {
-        for uses in self.uses.iter_mut().filter(|uses| **uses & COMMITTING != 0) {
-            *uses = *uses & !COMMITTING | HELD;
+        for uses in &mut self.uses {
+            *uses &= !COMMITTING;
         }
+        self.lowest = 0;
     }
 
     /// The cell behind the last one in use.
@@ -143,7 +144,7 @@ mod tests {
         assert!(!space.is_rewritable(Cell(1)) && space.is_rewritable(Cell(2)));
         space.begin([].into_iter());
         space.fail();
-        assert_eq!(space.take(), Cell(4), "durable, and held by the failure");
+        assert_eq!(space.take(), Cell(4), "still durable");
         space.begin([].into_iter());
         space.succeed();
         assert_eq!(space.take(), Cell(0));

@@ -37,9 +37,6 @@ impl DirtyBlock {
     pub(crate) fn cut(&mut self, end: usize, base_share: usize) {
         self.buf[end..].fill(0);
         self.run = self.run.min(end);
-        if let Some(written) = &mut self.written {
-            written.clip(end);
-        }
         self.settle(base_share);
     }
 

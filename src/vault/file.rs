@@ -178,6 +178,11 @@ impl SealedFile {
         self.state.read().last.as_ref().map(|last| last.generation)
     }
 
+    /// The last durable commit, with what it said.
+    pub fn last_commit(&self) -> Option<(CommitRecord, Generation)> {
+        self.state.read().last.as_ref().map(|last| (last.record.clone(), last.generation))
+    }
+
     /// The version this file overwrites.
     pub fn base(&self) -> Option<Base> {
         self.state.read().base

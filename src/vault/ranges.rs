@@ -33,15 +33,6 @@ impl Ranges {
         self.0.splice(from..to, [(start, end)]);
     }
 
-    /// Forgets everything from `end` on.
-    pub(crate) fn clip(&mut self, end: usize) {
-        let end = end as u32;
-        self.0.retain_mut(|range| {
-            range.1 = range.1.min(end);
-            range.0 < range.1
-        });
-    }
-
     /// What of `within` is not in here, in order.
     pub(crate) fn missing(&self, within: &Range<usize>) -> Vec<Range<usize>> {
         let mut missing = Vec::new();
@@ -83,13 +74,8 @@ mod tests {
             for _ in 0..12 {
                 let start = next(64);
                 let end = (start + next(12)).min(64);
-                if next(5) == 0 {
-                    ranges.clip(start);
-                    flags[start..].fill(false);
-                } else {
-                    ranges.insert(&(start..end));
-                    flags[start..end].fill(true);
-                }
+                ranges.insert(&(start..end));
+                flags[start..end].fill(true);
                 assert_eq!(Ranges::from_pairs(ranges.0.clone()), Some(ranges.clone()));
                 let (from, to) = (next(32), 32 + next(32));
                 let mut seen = [true; 64];

@@ -1,9 +1,9 @@
 //! Reading: from memory what is not sealed yet, the rest from its cells, many at a time.
 
-use super::cell_io::Wanted;
+use super::cell_io::{Source, Wanted};
 use super::error::VaultError;
 use super::file::{SealedFile, State};
-use super::layout::{BATCH, BLOCK, BlockIndex, Cell, Piece, Tag, pieces};
+use super::layout::{BATCH, BLOCK, BlockIndex, Piece, pieces};
 use super::map::{Block, Stored};
 use crate::base::ReadAt;
 use std::io;
@@ -20,39 +20,6 @@ pub struct Read {
     pub gaps: Vec<Range<u64>>,
 }
 
-/// Whole blocks in cells that follow one another, to be read at once.
-#[derive(Default)]
-struct Run {
-    first: Option<(BlockIndex, Cell)>,
-    tags: Vec<Tag>,
-    /// Where the first block goes in the caller's buffer.
-    at: usize,
-}
-
-impl Run {
-    /// Adds a block if it continues the run.
-    fn take(&mut self, piece: &Piece, stored: &Stored) -> bool {
-        if !piece.is_whole() || stored.len as usize != BLOCK {
-            return false;
-        }
-        let count = self.tags.len() as u32;
-        let continues = match self.first {
-            None => true,
-            Some((block, cell)) => {
-                block.0 + count == piece.block.0
-                    && cell.0.checked_add(count) == Some(stored.cell.0)
-                    && count < BATCH as u32
-            }
-        };
-        if continues {
-            let first = *self.first.get_or_insert((piece.block, stored.cell));
-            self.at = if first.0 == piece.block { piece.at.start } else { self.at };
-            self.tags.push(stored.tag);
-        }
-        continues
-    }
-}
-
 impl SealedFile {
     /// Reads from `offset` on, in bytes of plaintext.
     ///
@@ -62,43 +29,12 @@ impl SealedFile {
     pub fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<Read, VaultError> {
         let state = self.state.read();
         let len = (buf.len() as u64).min(state.len.saturating_sub(offset)) as usize;
-        let (mut read, mut run) = (Read { len, gaps: Vec::new() }, Run::default());
-        for piece in pieces(offset, len) {
-            let block = if state.dirty.get(piece.block).is_some() { &Block::Hole } else { state.map.get(piece.block) };
-            if let Block::Stored(stored) = block {
-                if run.take(&piece, stored) {
-                    continue;
-                }
-                self.read_run(&mut run, buf)?;
-                if run.take(&piece, stored) {
-                    continue;
-                }
-            }
-            self.read_piece(&state, &piece, &mut buf[piece.at.clone()])?;
-            read.gaps.extend(gaps_of(&state, &piece));
-        }
-        self.read_run(&mut run, buf)?;
-        Ok(read)
-    }
-
-    fn read_run(&self, run: &mut Run, buf: &mut [u8]) -> Result<(), VaultError> {
-        let run = std::mem::take(run);
-        let Some((block, cell)) = run.first else { return Ok(()) };
-        let out = &mut buf[run.at..run.at + run.tags.len() * BLOCK];
-        Ok(self.cell_io().read_run(block, cell, &run.tags, out)?)
-    }
-
-    /// One block's share of a read, whatever the block is made of.
-    fn read_piece(&self, state: &State, piece: &Piece, out: &mut [u8]) -> Result<(), VaultError> {
-        if let Some(dirty) = state.dirty.get(piece.block) {
-            out.copy_from_slice(&dirty.buf[piece.within.clone()]);
-            return Ok(());
-        }
-        match state.map.get(piece.block).stored() {
-            None => out.fill(0),
-            Some(stored) => self.read_stored(piece.block, &stored, |text| copy_from(text, piece.within.start, out))?,
-        }
-        Ok(())
+        self.cell_io().read_range(offset, &mut buf[..len], |block| source_of(&state, block))?;
+        let gaps = match state.base_limit {
+            0 => Vec::new(),
+            _ => pieces(offset, len).flat_map(|piece| gaps_of(&state, &piece)).collect(),
+        };
+        Ok(Read { len, gaps })
     }
 
     pub(super) fn read_stored<T>(
@@ -125,12 +61,13 @@ impl SealedFile {
     }
 }
 
-/// Copies from `start` on, and zeros where the text is shorter.
-fn copy_from(text: &[u8], start: usize, out: &mut [u8]) {
-    let text = text.get(start..).unwrap_or(&[]);
-    let have = text.len().min(out.len());
-    out[..have].copy_from_slice(&text[..have]);
-    out[have..].fill(0);
+fn source_of(state: &State, block: BlockIndex) -> Source<'_> {
+    match (state.dirty.get(block), state.map.get(block)) {
+        (Some(dirty), _) => Source::Memory(&dirty.buf),
+        (None, Block::Hole | Block::Base) => Source::Zeros,
+        (None, Block::Stored(stored)) => Source::Cell(stored.cell, stored.len as usize, Some(&stored.tag)),
+        (None, Block::Partial(partial)) => Source::Cell(partial.0.cell, partial.0.len as usize, Some(&partial.0.tag)),
+    }
 }
 
 fn gaps_of(state: &State, piece: &Piece) -> Vec<Range<u64>> {
