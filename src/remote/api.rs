@@ -4,8 +4,8 @@
 use super::error::RemoteResult;
 use crate::base::{AlbumId, FileId, Timestamp};
 use crate::wire::{
-    AddFiles, Collection, CreateCollection, DiffAnswer, File, MoveFiles, RemoveFiles, RenameCollection,
-    SessionValidity, TrashAnswer, TrashFiles, UpdateCollectionMagic, UpdateFileMagic, UserDetails,
+    AddFiles, Collection, CreateCollection, File, MoveFiles, RemoveFiles, RenameCollection, SessionValidity,
+    TrashFiles, TrashRow, UpdateCollectionMagic, UpdateFileMagic, UserDetails,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,14 +16,14 @@ use std::sync::Arc;
 /// what is safe a few times, quickly; what still fails says by [`super::RemoteError::retry`] what to do.
 #[async_trait]
 pub trait RemoteApi: Send + Sync {
-    /// Albums changed after `since` (strictly), tombstones included, in no order.
-    async fn fetch_albums(&self, since: Timestamp) -> RemoteResult<Vec<Collection>>;
+    /// Albums changed after `since` (strictly), tombstones included, in no order; always one page.
+    async fn fetch_albums(&self, since: Timestamp) -> RemoteResult<Page<Collection>>;
     /// One album, deleted ones too.
     async fn fetch_album(&self, album: AlbumId) -> RemoteResult<Collection>;
     /// One page of an album's memberships changed after `since` (strictly), in ascending order.
-    async fn fetch_changes(&self, album: AlbumId, since: Timestamp) -> RemoteResult<DiffAnswer>;
+    async fn fetch_changes(&self, album: AlbumId, since: Timestamp) -> RemoteResult<Page<File>>;
     /// One page of the trash changed after `since` (strictly), in ascending order.
-    async fn fetch_trash(&self, since: Timestamp) -> RemoteResult<TrashAnswer>;
+    async fn fetch_trash(&self, since: Timestamp) -> RemoteResult<Page<TrashRow>>;
 
     /// Not idempotent for albums; a special kind answers the existing one, with its own key.
     async fn create_album(&self, request: &CreateCollection) -> RemoteResult<Collection>;
@@ -58,7 +58,8 @@ pub trait RemoteApi: Send + Sync {
     async fn register_file(&self, body: Bytes) -> RemoteResult<File>;
 
     /// Appends the bytes of `range` of a file's object to `into`, all of them or none; answers the object's
-    /// whole length. A presigned URL is kept for later ranges, so that one reading sees one version.
+    /// whole length. A range that ends past the object's end gives what there is of it; one that begins there
+    /// is refused with 416. A presigned URL is kept for later ranges, so that one reading sees one version.
     async fn fetch_range(&self, file: FileId, range: Range<u64>, into: &mut Vec<u8>) -> RemoteResult<u64>;
     /// Forgets the kept URL of a file whose bytes did not verify: it may have a new version.
     fn forget_url(&self, file: FileId);
@@ -70,6 +71,25 @@ pub trait RemoteApi: Send + Sync {
     async fn fetch_public_key(&self, email: &str) -> RemoteResult<Option<[u8; 32]>>;
     /// Ends the session on the server.
     async fn logout(&self) -> RemoteResult<()>;
+}
+
+/// One page of a listing. A row that is not what the protocol notes say is left out, so that it does not
+/// lose the others.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Page<T> {
+    pub rows: Vec<T>,
+    /// How many rows were left out; their IDs are in the log.
+    pub malformed: usize,
+    /// The latest stamp on the page, that of left out rows included where it could be read: where the next
+    /// page begins. `None` for an empty page.
+    pub last: Option<Timestamp>,
+    pub has_more: bool,
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), malformed: 0, last: None, has_more: false }
+    }
 }
 
 /// Where an object goes. Serialisable as it is, so that a multipart upload goes on after a restart.
@@ -118,9 +138,10 @@ impl ObjectBody {
 }
 
 /// Ciphertext that is made while it is sent. Called on blocking threads, with ascending offsets within
-/// one body; several bodies of one source may be read at once.
+/// one body; several bodies of one source may be read at once, and one again from its start for a retry.
 pub trait ObjectSource: Send + Sync {
-    /// The next bytes from `offset` on, at least one and at most to `end`.
+    /// The next bytes from `offset` on, at least one and at most to `end`, which lies up to 1 MiB ahead.
+    /// One piece is sent while the next is made; pieces under 256 KiB cost speed.
     ///
     /// # Errors
     /// Where the plaintext cannot be read or does not verify.

@@ -6,6 +6,9 @@ use thiserror::Error;
 
 pub type RemoteResult<T> = Result<T, RemoteError>;
 
+/// The `endpoint` of calls to the object storage, which knows nothing of sessions and plans.
+pub(super) const STORAGE: &str = "storage";
+
 /// A failed call. `endpoint` names the call (a path of the API, or `storage`), never a full URL: presigned
 /// URLs are as good as keys.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -25,9 +28,12 @@ pub enum RemoteError {
     /// An answer that is not Ente's: a captive portal, a proxy, another program on the port.
     #[error("{endpoint} gave an answer that is not Ente's: {detail}")]
     Malformed { endpoint: &'static str, detail: String },
-    /// What was to be sent could not be read here.
+    /// What was to be sent could not be read here, or is not what was announced.
     #[error("could not read what was to be sent: {0}")]
     Body(String),
+    /// The address of the server cannot be used.
+    #[error("the endpoint {endpoint:?} cannot be used: {detail}; give it like https://api.ente.com")]
+    Address { endpoint: String, detail: String },
 }
 
 impl RemoteError {
@@ -47,19 +53,22 @@ impl RemoteError {
         }
     }
 
-    /// Whether the session is over (protocol notes, auth 5.2).
+    /// Whether the session is over (protocol notes, auth 5.2). A storage's 401 says nothing of it.
     pub fn is_session_over(&self) -> bool {
-        self.status() == Some(401)
+        matches!(self, Self::Status { endpoint, status: 401, .. } if *endpoint != STORAGE)
     }
 
     /// What to do, as far as the call alone can tell; the upload's table of answers refines it.
     pub fn retry(&self) -> Retry {
         match self {
+            Self::Status { endpoint, status, code, retry_after } if *endpoint == STORAGE => {
+                retry_of_storage(*status, code, *retry_after)
+            }
             Self::Status { status, retry_after, .. } => retry_of_status(*status, *retry_after),
             Self::Network { .. } | Self::Stalled { .. } | Self::Malformed { .. } => Retry::Backoff,
             // Wrong clocks and portals heal; a wrong certificate must not end the queue.
             Self::Tls { .. } => Retry::Backoff,
-            Self::Body(_) => Retry::Never,
+            Self::Body(_) | Self::Address { .. } => Retry::Never,
         }
     }
 }
@@ -69,8 +78,20 @@ fn retry_of_status(status: u16, retry_after: Option<Duration>) -> Retry {
         401 => Retry::Park(ParkReason::Session),
         402 | 426 => Retry::Park(ParkReason::Quota),
         413 => Retry::Park(ParkReason::TooLarge),
-        408 | 429 => retry_after.map_or(Retry::Backoff, Retry::After),
-        500.. => retry_after.map_or(Retry::Backoff, Retry::After),
+        408 | 429 | 500.. => retry_after.map_or(Retry::Backoff, Retry::After),
+        _ => Retry::Never,
+    }
+}
+
+/// Of S3's own words these three say that the transfer was spoiled, not that it was wrong.
+const SPOILED: [&str; 3] = ["BadDigest", "IncompleteBody", "RequestTimeout"];
+
+fn retry_of_storage(status: u16, code: &str, retry_after: Option<Duration>) -> Retry {
+    match status {
+        400 if SPOILED.contains(&code) => Retry::Backoff,
+        // A proxy in front of somebody's own storage; Ente's limit is checked elsewhere.
+        413 => Retry::Park(ParkReason::Refused),
+        408 | 409 | 429 | 500.. => retry_after.map_or(Retry::Backoff, Retry::After),
         _ => Retry::Never,
     }
 }
@@ -101,6 +122,29 @@ mod tests {
             assert_eq!(refused(status).retry(), retry, "{status}");
         }
         assert_eq!(refused(404).to_string(), "/files answered 404");
+    }
+
+    #[test]
+    fn a_storages_refusal_is_not_the_accounts() {
+        let refused = |status, code: &str| RemoteError::Status {
+            endpoint: STORAGE,
+            status,
+            code: code.into(),
+            retry_after: None,
+        };
+        assert!(!refused(401, "").is_session_over());
+        for (status, code, retry) in [
+            (400, "BadDigest", Retry::Backoff),
+            (400, "InvalidPart", Retry::Never),
+            (401, "", Retry::Never),
+            (402, "", Retry::Never),
+            (403, "SignatureDoesNotMatch", Retry::Never),
+            (404, "NoSuchUpload", Retry::Never),
+            (413, "", Retry::Park(ParkReason::Refused)),
+            (503, "SlowDown", Retry::Backoff),
+        ] {
+            assert_eq!(refused(status, code).retry(), retry, "{status} {code}");
+        }
     }
 
     #[test]

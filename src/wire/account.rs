@@ -279,3 +279,39 @@ pub struct SessionRow {
     pub pretty_ua: String,
     pub last_used_time: i64,
 }
+
+/// Which second factor is lost; the query `twoFactorType` and the field of that name (auth 2.5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecondFactor {
+    Totp,
+    Passkey,
+}
+
+impl SecondFactor {
+    pub fn to_wire(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::Passkey => "passkey",
+        }
+    }
+}
+
+/// `GET /users/two-factor/recover?sessionID=&twoFactorType=`: a secretbox under the recovery key.
+#[derive(Clone, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TwoFactorRecovery {
+    pub encrypted_secret: B64,
+    pub secret_decryption_nonce: B64,
+}
+
+/// `POST /users/two-factor/remove`; answered with [`Authorization`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct TwoFactorRemoveRequest {
+    #[serde(rename = "sessionID")]
+    pub session_id: String,
+    /// The secret's text: base32 for TOTP.
+    pub secret: String,
+    #[serde(rename = "twoFactorType")]
+    pub two_factor_type: SecondFactor,
+}
