@@ -4,5 +4,6 @@
 
 pub mod base;
 pub mod crypto;
+pub mod media;
 pub mod remote;
 pub mod wire;
