@@ -6,6 +6,7 @@ pub mod app;
 pub mod base;
 pub mod crypto;
 pub mod embedded;
+pub mod media;
 pub mod namespace;
 pub mod remote;
 pub mod spool;

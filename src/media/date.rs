@@ -1,0 +1,237 @@
+//! Points in time as media files write them, and what they mean here.
+//!
+//! Most cameras write wall time and nothing more; it is read in the zone of this machine, as Ente's desktop does.
+
+use super::source::text;
+use crate::base::Timestamp;
+use chrono::{
+    DateTime, Datelike, FixedOffset, Local, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone,
+};
+
+/// The zone in which wall times without an offset are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Zone {
+    /// The machine's, with its history of summer times.
+    Local,
+    /// Seconds east of UTC.
+    Fixed(i32),
+}
+
+impl Zone {
+    /// A wall time that occurs twice is the first; one that a change of clocks skips is as far behind the change.
+    fn at(self, wall: NaiveDateTime) -> Timestamp {
+        let instant = match self {
+            Self::Fixed(east) => wall.and_utc() - TimeDelta::seconds(i64::from(east)),
+            Self::Local => local(wall)
+                .or_else(|| Some(local(wall - TimeDelta::hours(3))? + TimeDelta::hours(3)))
+                .unwrap_or(wall.and_utc()),
+        };
+        Timestamp(instant.timestamp_micros())
+    }
+
+    fn today(self, now: Timestamp) -> NaiveDate {
+        let now = DateTime::from_timestamp_micros(now.0).unwrap_or_default();
+        match self {
+            Self::Fixed(east) => (now + TimeDelta::seconds(i64::from(east))).date_naive(),
+            Self::Local => now.with_timezone(&Local).date_naive(),
+        }
+    }
+}
+
+fn local(wall: NaiveDateTime) -> Option<DateTime<chrono::Utc>> {
+    match Local.from_local_datetime(&wall) {
+        MappedLocalTime::Single(time) | MappedLocalTime::Ambiguous(time, _) => Some(time.to_utc()),
+        MappedLocalTime::None => None,
+    }
+}
+
+/// A date found in a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Moment {
+    /// What a clock on the wall showed, and, where known, how far east of UTC that wall was.
+    Wall(NaiveDateTime, Option<FixedOffset>),
+    /// An instant; nothing says what a clock showed.
+    Instant(Timestamp),
+}
+
+impl Moment {
+    pub fn timestamp(self, zone: Zone) -> Timestamp {
+        match self {
+            Self::Wall(wall, Some(offset)) => Zone::Fixed(offset.local_minus_utc()).at(wall),
+            Self::Wall(wall, None) => zone.at(wall),
+            Self::Instant(at) => at,
+        }
+    }
+
+    /// The metadata key `dateTime`.
+    pub fn wall(self) -> Option<String> {
+        match self {
+            Self::Wall(wall, _) => Some(wall.format("%Y-%m-%dT%H:%M:%S%.f").to_string()),
+            Self::Instant(_) => None,
+        }
+    }
+
+    /// The metadata key `offsetTime`.
+    pub fn offset(self) -> Option<String> {
+        match self {
+            Self::Wall(_, offset) => offset.map(|offset| offset.to_string()),
+            Self::Instant(_) => None,
+        }
+    }
+
+    /// What devices write that know no date: the Unix epoch, and Outlook's "none", 4501-01-01.
+    fn means_something(self) -> bool {
+        let wall = match self {
+            Self::Wall(wall, _) => wall,
+            Self::Instant(at) => DateTime::from_timestamp_micros(at.0).unwrap_or_default().naive_utc(),
+        };
+        wall.and_utc().timestamp() != 0 && (wall.year(), wall.ordinal()) != (4501, 1)
+    }
+}
+
+/// EXIF's `2024:01:02 03:04:05`, with the fraction (`SubSecTime`) and offset (`OffsetTime`) that stand in tags of their own.
+pub(super) fn parse_exif(value: &str, fraction: Option<&str>, offset: Option<&str>) -> Option<Moment> {
+    let runs = digit_runs(value);
+    let [year, month, day, hour, minute, rest @ ..] = runs.as_slice() else { return None };
+    if year.len() != 4 {
+        return None;
+    }
+    let second = rest.first().copied().unwrap_or("0");
+    let wall = date(year, month, day)?.and_time(time(hour, minute, second)?);
+    let wall = wall + fraction.and_then(parse_fraction).unwrap_or_default();
+    Some(Moment::Wall(wall, offset.and_then(parse_offset))).filter(|moment| moment.means_something())
+}
+
+/// ISO 8601 as QuickTime's `creationdate` has it: `2019-02-12T15:27:12+0800`, with `:` in the offset, or `Z`.
+pub(super) fn parse_iso(value: &str) -> Option<Moment> {
+    let (date, time) = value.split_once(['T', ' '])?;
+    let zone = time.find(['+', '-', 'Z']).unwrap_or(time.len());
+    let (clock, fraction) = time[..zone].split_once('.').map_or((&time[..zone], None), |(c, f)| (c, Some(f)));
+    parse_exif(&format!("{date} {clock}"), fraction, Some(&time[zone..]))
+}
+
+/// Seconds since 1904 as movies count them. Some writers count from 1970 instead: what would lie before 1970
+/// is taken as that, as ffmpeg does.
+pub(super) fn from_movie_seconds(seconds: u64) -> Option<Moment> {
+    const FROM_1904_TO_1970: u64 = 2_082_844_800;
+    let unix = seconds.checked_sub(FROM_1904_TO_1970).unwrap_or(seconds);
+    from_unix_seconds(i64::try_from(unix).ok()?)
+}
+
+pub(super) fn from_unix_seconds(seconds: i64) -> Option<Moment> {
+    let at = DateTime::from_timestamp(seconds, 0)?.timestamp_micros();
+    Some(Moment::Instant(Timestamp(at))).filter(|moment| moment.means_something())
+}
+
+/// The date in a file's name (protocol notes, data 3.10), if it lies between 1990 and now.
+pub(super) fn from_file_name(name: &[u8], zone: Zone, now: Timestamp) -> Option<Timestamp> {
+    let name = text(name)?;
+    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).trim();
+    let (date, time) = by_app(stem).or_else(|| by_digits(stem))?;
+    if !(1990..=zone.today(now).year() + 1).contains(&date.year()) {
+        return None;
+    }
+    Some(zone.at(date.and_time(time.unwrap_or_default()))).filter(|at| *at <= now)
+}
+
+type DateAndTime = (NaiveDate, Option<NaiveTime>);
+
+/// The patterns of particular apps.
+fn by_app(stem: &str) -> Option<DateAndTime> {
+    if stem.starts_with("IMG-") || stem.starts_with("VID-") {
+        return Some((compact_date(stem.split('-').nth(1)?)?, None));
+    }
+    if let Some(rest) = stem.strip_prefix("Screenshot_") {
+        let time = rest.get(9..15).filter(|_| !rest.as_bytes()[8].is_ascii_digit());
+        return Some((compact_date(rest.get(..8)?)?, time.and_then(compact_time)));
+    }
+    if let Some(rest) = stem.strip_prefix("signal-") {
+        let fields: Vec<&str> = rest.split('-').collect();
+        let [year, month, day, clock @ ..] = fields.as_slice() else { return None };
+        return Some((date(year, month, day)?, signal_time(clock)));
+    }
+    let parts: Vec<&str> = stem.strip_suffix("_iOS")?.split('_').collect();
+    match parts.as_slice() {
+        [day, clock] => Some((compact_date(day)?, clock.get(..6).and_then(compact_time))),
+        _ => None,
+    }
+}
+
+/// `h-m-s` or `hhmmss`.
+fn signal_time(fields: &[&str]) -> Option<NaiveTime> {
+    match fields {
+        [compact, ..] if compact.len() >= 6 => compact_time(compact.get(..6)?),
+        [hour, minute, second, ..] => time(hour, minute, second.get(..2).unwrap_or(second)),
+        _ => None,
+    }
+}
+
+/// Any name: eight digits and six (as one run, too), or runs for year, month, day and perhaps the time.
+fn by_digits(stem: &str) -> Option<DateAndTime> {
+    let runs = digit_runs(stem);
+    let pair = runs.iter().zip(runs.iter().skip(1)).find(|(day, clock)| day.len() == 8 && matches!(clock.len(), 6 | 9));
+    if let Some((day, clock)) = pair {
+        return Some((compact_date(day)?, compact_time(&clock[..6])));
+    }
+    match runs.as_slice() {
+        [both, ..] if both.len() == 14 => Some((compact_date(&both[..8])?, compact_time(&both[8..]))),
+        [year, month, day, hour, minute, second, ..] => Some((date(year, month, day)?, time(hour, minute, second))),
+        [year, month, day, ..] => Some((date(year, month, day)?, None)),
+        _ => None,
+    }
+}
+
+fn digit_runs(text: &str) -> Vec<&str> {
+    text.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty()).collect()
+}
+
+fn compact_date(digits: &str) -> Option<NaiveDate> {
+    let digits = digits.get(..8).filter(|_| digits.len() == 8)?;
+    date(digits.get(..4)?, digits.get(4..6)?, digits.get(6..)?)
+}
+
+fn compact_time(digits: &str) -> Option<NaiveTime> {
+    time(digits.get(..2)?, digits.get(2..4)?, digits.get(4..6)?)
+}
+
+fn date(year: &str, month: &str, day: &str) -> Option<NaiveDate> {
+    NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+}
+
+/// A leap second is the last second of its minute.
+fn time(hour: &str, minute: &str, second: &str) -> Option<NaiveTime> {
+    let second: u32 = second.parse().ok()?;
+    NaiveTime::from_hms_opt(hour.parse().ok()?, minute.parse().ok()?, if second == 60 { 59 } else { second })
+}
+
+/// Digits behind a decimal point.
+fn parse_fraction(digits: &str) -> Option<TimeDelta> {
+    let digits = digits.trim();
+    let digits = digits.get(..digits.len().min(6)).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let micros: i64 = format!("{digits:0<6}").parse().ok()?;
+    Some(TimeDelta::microseconds(micros))
+}
+
+/// `+05:30`, `-0800`, `+1`, `Z`; none beyond the fourteen hours that exist.
+fn parse_offset(text: &str) -> Option<FixedOffset> {
+    let text = text.trim();
+    if text == "Z" {
+        return FixedOffset::east_opt(0);
+    }
+    let sign = match text.as_bytes().first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let digits: String = text[1..].chars().filter(|c| *c != ':').collect();
+    if digits.is_empty() || digits.len() > 4 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (hours, minutes) = digits.split_at(digits.len().min(2));
+    let minutes = if minutes.is_empty() { 0 } else { minutes.parse::<i32>().ok()? };
+    let seconds = hours.parse::<i32>().ok()? * 3600 + minutes * 60;
+    (minutes < 60 && seconds <= 14 * 3600).then(|| FixedOffset::east_opt(sign * seconds)).flatten()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! The tags of EXIF that say when, where, how large and with what (EXIF 2.32, 4.6).
+
+use super::date::parse_exif;
+use super::findings::{DateRank, Findings, Place, Size, keep};
+use super::ifd::{Directory, Entry, Order, Tiff};
+use super::orientation::Orientation;
+use super::source::Source;
+use std::ops::Range;
+
+mod tag {
+    pub const IMAGE_WIDTH: u16 = 0x0100;
+    pub const IMAGE_LENGTH: u16 = 0x0101;
+    pub const IMAGE_DESCRIPTION: u16 = 0x010e;
+    pub const MAKE: u16 = 0x010f;
+    pub const MODEL: u16 = 0x0110;
+    pub const ORIENTATION: u16 = 0x0112;
+    pub const DATE_TIME: u16 = 0x0132;
+    pub const SUB_DIRECTORIES: u16 = 0x014a;
+    pub const EXIF: u16 = 0x8769;
+    pub const GPS: u16 = 0x8825;
+    pub const ORIGINAL: u16 = 0x9003;
+    pub const DIGITIZED: u16 = 0x9004;
+    pub const OFFSET: u16 = 0x9010;
+    pub const OFFSET_ORIGINAL: u16 = 0x9011;
+    pub const OFFSET_DIGITIZED: u16 = 0x9012;
+    pub const MAKER_NOTE: u16 = 0x927c;
+    pub const FRACTION: u16 = 0x9290;
+    pub const FRACTION_ORIGINAL: u16 = 0x9291;
+    pub const FRACTION_DIGITIZED: u16 = 0x9292;
+    pub const PIXEL_WIDTH: u16 = 0xa002;
+    pub const PIXEL_HEIGHT: u16 = 0xa003;
+    pub const LATITUDE_REF: u16 = 1;
+    pub const LATITUDE: u16 = 2;
+    pub const LONGITUDE_REF: u16 = 3;
+    pub const LONGITUDE: u16 = 4;
+    /// In Apple's maker note.
+    pub const APPLE_CONTENT_IDENTIFIER: u16 = 0x0011;
+}
+
+/// Ente's clients cap what they show at this many characters (protocol notes, data 2.4).
+const CAPTION: usize = 5000;
+
+/// A whole EXIF block: its first directory, and the two it points at.
+pub(super) fn read_block(source: &Source<'_>, block: Range<u64>, findings: &mut Findings) -> Option<()> {
+    let tiff = Tiff::open(source, block)?;
+    let main = tiff.directory(tiff.first)?;
+    read_main(&tiff, &main, findings);
+    let link = |tag| main.get(tag).and_then(|entry| tiff.number(entry)).and_then(|place| tiff.directory(place));
+    if let Some(exif) = link(tag::EXIF) {
+        read_exif(source, &tiff, &exif, findings);
+    }
+    if let Some(gps) = link(tag::GPS) {
+        keep(&mut findings.place, read_place(&tiff, &gps));
+    }
+    Some(())
+}
+
+/// A TIFF or RAW file: its block is the file, its picture the largest any of its directories describes.
+pub(super) fn read_tiff_file(source: &Source<'_>, findings: &mut Findings) -> Option<()> {
+    let tiff = Tiff::open(source, source.whole())?;
+    let largest =
+        pictures(&tiff).iter().filter_map(|directory| stored_size(&tiff, directory)).max_by_key(|size| size.pixels());
+    keep(&mut findings.size, largest);
+    read_block(source, source.whole(), findings)
+}
+
+/// The first directory, those chained behind it and those below it: each may hold a picture or a preview.
+pub(super) fn pictures(tiff: &Tiff<'_, '_>) -> Vec<Directory> {
+    const MOST: usize = 16;
+    let mut found = Vec::new();
+    let mut places = vec![tiff.first];
+    // Looked at, not found: directories that do not read cost as much.
+    for _ in 0..2 * MOST {
+        let Some(place) = places.pop() else { break };
+        let Some(directory) = tiff.directory(place) else { continue };
+        places.push(directory.next);
+        if let Some(below) = directory.get(tag::SUB_DIRECTORIES) {
+            places.extend(tiff.numbers(below, MOST as u32));
+        }
+        found.push(directory);
+    }
+    found
+}
+
+fn stored_size(tiff: &Tiff<'_, '_>, directory: &Directory) -> Option<Size> {
+    let number = |tag| directory.get(tag).and_then(|entry| tiff.number(entry));
+    Size::new(number(tag::IMAGE_WIDTH)?, number(tag::IMAGE_LENGTH)?)
+}
+
+/// The first directory: camera, caption, orientation, and the date that an editor changes.
+pub(super) fn read_main(tiff: &Tiff<'_, '_>, main: &Directory, findings: &mut Findings) {
+    let text = |tag| main.get(tag).and_then(|entry| tiff.text(entry));
+    keep(&mut findings.camera_make, text(tag::MAKE));
+    keep(&mut findings.camera_model, text(tag::MODEL));
+    keep(&mut findings.caption, text(tag::IMAGE_DESCRIPTION).map(|text| text.chars().take(CAPTION).collect()));
+    let turned = main.get(tag::ORIENTATION).and_then(|entry| tiff.number(entry)).and_then(Orientation::from_exif);
+    keep(&mut findings.orientation, turned);
+    // Its fraction and offset stand in the other directory, which most files lack or agree with.
+    let exif = main.get(tag::EXIF).and_then(|entry| tiff.number(entry)).and_then(|place| tiff.directory(place));
+    let beside = |tag| exif.as_ref().and_then(|exif| tiff.text(exif.get(tag)?));
+    let date = text(tag::DATE_TIME);
+    let date =
+        date.and_then(|date| parse_exif(&date, beside(tag::FRACTION).as_deref(), beside(tag::OFFSET).as_deref()));
+    findings.dates.extend(date.map(|date| (DateRank::Modified, date)));
+}
+
+/// The EXIF directory: the dates of the shot, the size, the maker's note.
+pub(super) fn read_exif(source: &Source<'_>, tiff: &Tiff<'_, '_>, exif: &Directory, findings: &mut Findings) {
+    let text = |tag| exif.get(tag).and_then(|entry| tiff.text(entry));
+    for (rank, date, fraction, offset) in [
+        (DateRank::Original, tag::ORIGINAL, tag::FRACTION_ORIGINAL, tag::OFFSET_ORIGINAL),
+        (DateRank::Digitized, tag::DIGITIZED, tag::FRACTION_DIGITIZED, tag::OFFSET_DIGITIZED),
+    ] {
+        // Some phones write the one general offset only.
+        let offset = text(offset).or_else(|| text(tag::OFFSET));
+        let date = text(date).and_then(|date| parse_exif(&date, text(fraction).as_deref(), offset.as_deref()));
+        findings.dates.extend(date.map(|date| (rank, date)));
+    }
+    let number = |tag| exif.get(tag).and_then(|entry| tiff.number(entry));
+    let size =
+        number(tag::PIXEL_WIDTH).zip(number(tag::PIXEL_HEIGHT)).and_then(|(width, height)| Size::new(width, height));
+    keep(&mut findings.size, size);
+    let note = exif.get(tag::MAKER_NOTE).map(|note| tiff.value(note));
+    keep(&mut findings.content_identifier, note.and_then(|note| apple_content_identifier(source, note)));
+}
+
+/// What joins the two halves of a live photo. The note is `Apple iOS\0\0\x01MM` and a directory, whose places
+/// count from the note's beginning.
+fn apple_content_identifier(source: &Source<'_>, note: Range<u64>) -> Option<String> {
+    const HEADER: &[u8; 14] = b"Apple iOS\0\0\x01MM";
+    let header = source.array::<14>(note.start).filter(|header| note.end - note.start > 16 && header == HEADER)?;
+    let tiff = Tiff::headless(source, note, Order::Big, header.len() as u32);
+    let directory = tiff.directory(tiff.first)?;
+    tiff.text(directory.get(tag::APPLE_CONTENT_IDENTIFIER)?)
+}
+
+pub(super) fn read_place(tiff: &Tiff<'_, '_>, gps: &Directory) -> Option<Place> {
+    let text = |tag| gps.get(tag).and_then(|entry| tiff.text(entry)).unwrap_or_default();
+    let latitude = degrees(tiff, gps.get(tag::LATITUDE)?)?;
+    let longitude = degrees(tiff, gps.get(tag::LONGITUDE)?)?;
+    let south = text(tag::LATITUDE_REF).starts_with(['S', 's']);
+    let west = text(tag::LONGITUDE_REF).starts_with(['W', 'w']);
+    Place::new(if south { -latitude } else { latitude }, if west { -longitude } else { longitude })
+}
+
+/// Degrees, minutes and seconds, of which the last two may be missing or 0/0.
+fn degrees(tiff: &Tiff<'_, '_>, entry: &Entry) -> Option<f64> {
+    let parts = tiff.rationals(entry, 3);
+    let (numerator, denominator) = *parts.first()?;
+    if denominator == 0 {
+        return None;
+    }
+    let rest = parts.iter().skip(1).zip([60.0, 3600.0]).filter(|((_, denominator), _)| *denominator != 0);
+    let rest: f64 = rest.map(|((n, d), unit)| f64::from(*n) / f64::from(*d) / unit).sum();
+    Some(f64::from(numerator) / f64::from(denominator) + rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::BUDGET;
+    use super::super::testing::{Exif, Value};
+    use super::*;
+
+    fn read(exif: &Exif) -> Findings {
+        let block = exif.bytes();
+        let mut findings = Findings::default();
+        let source = Source::new(&block, BUDGET);
+        read_block(&source, source.whole(), &mut findings).expect("a block");
+        findings
+    }
+
+    #[test]
+    fn the_date_of_the_shot_comes_before_the_others() {
+        let exif = Exif::new(Order::Big)
+            .main(tag::DATE_TIME, Value::Text("2024:03:03 03:03:03".into()))
+            .exif(tag::DIGITIZED, Value::Text("2024:02:02 02:02:02".into()))
+            .exif(tag::ORIGINAL, Value::Text("2024:01:01 01:01:01".into()))
+            .exif(tag::OFFSET, Value::Text("+03:00".into()))
+            .exif(tag::OFFSET_DIGITIZED, Value::Text("-01:00".into()));
+        let mut dates = read(&exif).dates;
+        dates.sort_by_key(|(rank, _)| *rank);
+        let shown: Vec<_> = dates
+            .iter()
+            .map(|(_, date)| (date.wall().unwrap_or_default(), date.offset().unwrap_or_default()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("2024-01-01T01:01:01".into(), "+03:00".into()),
+                ("2024-02-02T02:02:02".into(), "-01:00".into()),
+                ("2024-03-03T03:03:03".into(), "+03:00".to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn places_on_every_quarter_of_the_globe() {
+        for (north, east, latitude, longitude) in
+            [("N", "E", 48.5, 11.25), ("N", "W", 48.5, -11.25), ("S", "E", -48.5, 11.25), ("S", "W", -48.5, -11.25)]
+        {
+            let exif = Exif::new(Order::Little)
+                .gps(tag::LATITUDE_REF, Value::Text(north.into()))
+                .gps(tag::LATITUDE, Value::Rationals(vec![(48, 1), (30, 1), (0, 1)]))
+                .gps(tag::LONGITUDE_REF, Value::Text(east.into()))
+                .gps(tag::LONGITUDE, Value::Rationals(vec![(11, 1), (1450, 100), (30, 1)]));
+            assert_eq!(read(&exif).place, Place::new(latitude, longitude));
+        }
+    }
+
+    #[test]
+    fn a_place_with_impossible_fractions_is_none_and_missing_seconds_are_zero() {
+        let place = |parts: Vec<(u32, u32)>| {
+            read(
+                &Exif::new(Order::Big)
+                    .gps(tag::LATITUDE, Value::Rationals(parts))
+                    .gps(tag::LONGITUDE, Value::Rationals(vec![(7, 1)])),
+            )
+            .place
+        };
+        assert_eq!(place(vec![(0, 0), (0, 0), (0, 0)]), None);
+        assert_eq!(place(vec![(91, 1), (0, 1), (0, 1)]), None);
+        assert_eq!(place(vec![(48, 1), (30, 1), (0, 0)]), Place::new(48.5, 7.0));
+        assert_eq!(place(vec![(485, 10)]), Place::new(48.5, 7.0));
+    }
+
+    #[test]
+    fn apples_note_names_the_live_photo() {
+        let mut note = b"Apple iOS\0\0\x01MM".to_vec();
+        note.extend(b"\0\x01\0\x11\0\x02\0\0\0\x25\0\0\0\x20\0\0\0\0");
+        note.extend(b"7C0D4B2C-8E6E-4C3A-9A3B-0123456789AB\0");
+        let exif = Exif::new(Order::Big).exif(tag::MAKER_NOTE, Value::Undefined(note));
+        assert_eq!(read(&exif).content_identifier.as_deref(), Some("7C0D4B2C-8E6E-4C3A-9A3B-0123456789AB"));
+        let foreign = Exif::new(Order::Big)
+            .exif(tag::MAKER_NOTE, Value::Undefined(b"Nikon\0\x02\x11\0\0MM\0*\0\0\0\x08".to_vec()));
+        assert_eq!(read(&foreign).content_identifier, None);
+    }
+
+    #[test]
+    fn directories_that_point_at_each_other_end() {
+        let mut block = b"MM\0*\0\0\0\x08\0\x03".to_vec();
+        for tag in [tag::SUB_DIRECTORIES, tag::EXIF, tag::GPS] {
+            block.extend(tag.to_be_bytes());
+            block.extend(b"\0\x04\0\0\0\x01\0\0\0\x08");
+        }
+        block.extend(b"\0\0\0\x08");
+        let source = Source::new(&block, BUDGET);
+        let mut findings = Findings::default();
+        assert!(read_tiff_file(&source, &mut findings).is_some());
+        assert_eq!((findings.size, findings.place), (None, None));
+    }
+}

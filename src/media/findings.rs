@@ -1,0 +1,98 @@
+//! What the parsers of one file have found so far, in the words they found it in.
+//!
+//! Each fact keeps its first finder, except dates, which are all kept: which one counts is decided at the end,
+//! by where each stood. A parser for another kind of metadata (XMP, IPTC) adds its dates under their own rank.
+
+use super::date::Moment;
+use super::orientation::Orientation;
+
+/// Where a date stood, first choice first (protocol notes, data 3.10).
+///
+/// XMP and IPTC are not read yet; their places are: XMP `DateTimeOriginal`, then IPTC `DateCreated`, before
+/// [`Self::Original`], XMP `DateCreated` behind it; XMP's digitised before [`Self::Digitized`]; XMP `MetadataDate`
+/// and `ModifyDate` before [`Self::Modified`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum DateRank {
+    /// EXIF `DateTimeOriginal`.
+    Original,
+    /// EXIF `DateTimeDigitized`.
+    Digitized,
+    /// EXIF `DateTime`.
+    Modified,
+    /// A movie's `com.apple.quicktime.creationdate`.
+    MovieTag,
+    /// The creation time in a movie's header.
+    MovieHeader,
+}
+
+/// Degrees, north and east positive.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Place {
+    pub latitude: f64,
+    pub longitude: f64,
+}
+
+impl Place {
+    /// `None` outside the globe, and at 0,0, which is what devices without a fix write.
+    pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
+        let on_globe = latitude.abs() <= 90.0 && longitude.abs() <= 180.0;
+        (on_globe && (latitude, longitude) != (0.0, 0.0)).then_some(Self { latitude, longitude })
+    }
+}
+
+/// Width and height in pixels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Size {
+    pub width: u32,
+    pub height: u32,
+}
+
+impl Size {
+    /// `None` where either is zero.
+    pub fn new(width: u32, height: u32) -> Option<Self> {
+        (width > 0 && height > 0).then_some(Self { width, height })
+    }
+
+    pub fn pixels(self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+
+    pub fn turned(self) -> Self {
+        Self { width: self.height, height: self.width }
+    }
+}
+
+#[derive(Default, Debug)]
+pub(super) struct Findings {
+    pub dates: Vec<(DateRank, Moment)>,
+    pub place: Option<Place>,
+    /// As stored, before any orientation.
+    pub size: Option<Size>,
+    pub orientation: Option<Orientation>,
+    /// In seconds.
+    pub duration: Option<f64>,
+    pub camera_make: Option<String>,
+    pub camera_model: Option<String>,
+    pub caption: Option<String>,
+    pub content_identifier: Option<String>,
+}
+
+/// Fills an empty slot, leaves a filled one.
+pub(super) fn keep<T>(slot: &mut Option<T>, found: Option<T>) {
+    if slot.is_none() {
+        *slot = found;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_off_the_globe_or_at_its_origin_are_none() {
+        for (latitude, longitude) in [(0.0, 0.0), (90.5, 1.0), (1.0, -180.5), (f64::NAN, 1.0), (1.0, f64::INFINITY)] {
+            assert_eq!(Place::new(latitude, longitude), None);
+        }
+        assert!(Place::new(0.0, -0.5).is_some());
+    }
+}

@@ -1,0 +1,40 @@
+//! Floor 1: what a file is, whether all of it is there, what it says of itself, and a thumbnail of it.
+//!
+//! Guarantees: pure functions over bytes ([`crate::base::ReadAt`]), best effort; no panic, no endless loop, and
+//! neither reads nor allocations beyond stated limits, whatever the bytes are. Decoders are foreign code all the
+//! same: [`job`] lets a child process run them, fed with byte ranges, so that plaintext needs no file on disk.
+//!
+//! Metadata is read by parsers of our own because the bytes come in ranges from an encrypted file: they hop to
+//! the few places that matter (a 50 MB RAW costs some 100 KiB), where libraries for streams read all before them.
+
+mod bmff;
+mod complete;
+mod date;
+mod ebml;
+mod exif;
+mod findings;
+mod format;
+mod heif;
+mod ifd;
+pub mod job;
+mod jpeg;
+mod movie;
+mod orientation;
+mod png;
+mod probe;
+mod raw;
+mod riff;
+mod sniff;
+mod source;
+#[cfg(test)]
+mod testing;
+mod thumbnail;
+
+pub use complete::{Completeness, Flaw, looks_complete};
+pub use date::Zone;
+pub use findings::{Place, Size};
+pub use format::{Format, MediaKind};
+pub use orientation::Orientation;
+pub use probe::{Circumstances, DateSource, Facts, probe};
+pub use sniff::{HEAD, Sniffed, sniff};
+pub use thumbnail::{Thumbnail, ThumbnailError, ThumbnailLimits, stand_in, thumbnail};
