@@ -24,7 +24,7 @@ pub use key::{
 };
 pub use mnemonic::{parse_recovery_key, recovery_words};
 pub use record::{RecordKey, TagKey};
-pub use srp::{SrpClient, SrpServer, compute_verifier};
+pub use srp::{ClientProof, SrpClient, SrpServer, compute_verifier};
 pub use stream::{
     Blob, CHUNK, CHUNK_OVERHEAD, CIPHER_CHUNK, MacIndex, MacPrefix, StreamHeader, StreamOpener, StreamSealer,
     chunk_count, cipher_len, open_blob, plain_len, seal_blob,
