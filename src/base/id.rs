@@ -77,6 +77,10 @@ impl VaultId {
     }
 }
 
+/// Counts the commits of one sealed local file, from 1; 0 is none.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Generation(pub u64);
+
 impl fmt::Debug for VaultId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_hex())

@@ -11,6 +11,7 @@
 mod dir;
 mod error;
 mod file;
+mod open;
 mod pool;
 mod room;
 #[allow(clippy::module_inception)] // The folder is the floor's name, the type is the field's word.

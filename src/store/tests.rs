@@ -127,6 +127,7 @@ fn an_upload_keeps_every_step() {
         no: UploadNo(0),
         ino: Ino(70_000),
         vault: VaultId([3; 16]),
+        generation: None,
         stage: Stage::Settling,
         size: 10,
         due: Timestamp(50),

@@ -4,7 +4,7 @@ use super::error::{StoreError, StoreResult};
 use super::nodes::vault_of;
 use super::seal::Spot;
 use super::{Rows, Tx};
-use crate::base::{AlbumNo, B64, FileId, FileKind, Ino, ParkReason, Timestamp, UploadNo, VaultId};
+use crate::base::{AlbumNo, B64, FileId, FileKind, Generation, Ino, ParkReason, Timestamp, UploadNo, VaultId};
 use crate::tree::Stage;
 use rusqlite::{OptionalExtension, Row, params};
 use std::time::Duration;
@@ -15,6 +15,8 @@ pub struct UploadRow {
     pub no: UploadNo,
     pub ino: Ino,
     pub vault: VaultId,
+    /// The newest commit of the spool file known to be durable.
+    pub generation: Option<Generation>,
     pub stage: Stage,
     /// Plaintext bytes.
     pub size: u64,
@@ -105,7 +107,7 @@ pub struct StageTotals {
 }
 
 const COLUMNS: &str =
-    "no, ino, vault, stage, size, due, attempts, parked, since, as_is, target, supersedes, file, sent, frozen, killed";
+    "no, ino, vault, stage, size, due, attempts, parked, since, as_is, target, supersedes, file, sent, frozen, killed, generation";
 
 fn malformed() -> StoreError {
     StoreError::Malformed { table: "uploads" }
@@ -133,6 +135,7 @@ fn upload_of(row: &Row<'_>) -> StoreResult<UploadRow> {
         sent: row.get(13)?,
         frozen: row.get(14)?,
         killed: row.get(15)?,
+        generation: Some(Generation(row.get(16)?)).filter(|generation| generation.0 > 0),
     })
 }
 
@@ -240,7 +243,7 @@ impl Tx<'_> {
     pub fn save_upload(&self, row: &UploadRow) -> StoreResult<()> {
         let mut update = self.conn.prepare_cached(
             "UPDATE uploads SET ino = ?2, vault = ?3, stage = ?4, size = ?5, due = ?6, attempts = ?7, parked = ?8, \
-             since = ?9, as_is = ?10, target = ?11, supersedes = ?12, file = ?13, sent = ?14, frozen = ?15, killed = ?16 WHERE no = ?1",
+             since = ?9, as_is = ?10, target = ?11, supersedes = ?12, file = ?13, sent = ?14, frozen = ?15, killed = ?16, generation = ?17 WHERE no = ?1",
         )?;
         update.execute(params![
             row.no.0,
@@ -259,6 +262,7 @@ impl Tx<'_> {
             row.sent,
             row.frozen,
             row.killed,
+            row.generation.unwrap_or_default().0,
         ])?;
         Ok(())
     }
@@ -283,6 +287,37 @@ impl Tx<'_> {
         let tag = self.seals.hash_tag(&key.0, REQUEST);
         let mut update = self.conn.prepare_cached("UPDATE uploads SET request_tag = ?2 WHERE no = ?1")?;
         update.execute(params![no.0, &tag[..]])?;
+        Ok(())
+    }
+
+    /// Everything on its way waits for the same reason.
+    pub fn park_under_way(&self, reason: ParkReason, now: Timestamp) -> StoreResult<()> {
+        let mut update = self.conn.prepare_cached(
+            "UPDATE uploads SET parked = ?1, since = ?2 WHERE parked IS NULL AND stage BETWEEN 4 AND 9",
+        )?;
+        update.execute(params![reason.word(), now.0])?;
+        Ok(())
+    }
+
+    /// What was parked for this reason is due again. Answers how many there were.
+    pub fn unpark(&self, reason: ParkReason, now: Timestamp) -> StoreResult<usize> {
+        let mut update = self.conn.prepare_cached(
+            "UPDATE uploads SET parked = NULL, attempts = 0, due = ?2, since = ?2 WHERE parked = ?1",
+        )?;
+        Ok(update.execute(params![reason.word(), now.0])?)
+    }
+
+    /// Those that wait for equal bytes look again.
+    pub fn wake_twins(&self, now: Timestamp) -> StoreResult<()> {
+        let mut update = self.conn.prepare_cached("UPDATE uploads SET due = ?1 WHERE stage = 7 AND due > ?1")?;
+        update.execute([now.0])?;
+        Ok(())
+    }
+
+    /// The clock was set: due times move along, by microseconds. What is held stays held.
+    pub fn shift_due(&self, by: i64) -> StoreResult<()> {
+        let mut update = self.conn.prepare_cached("UPDATE uploads SET due = due + ?1 WHERE due < ?2 - abs(?1)")?;
+        update.execute([by, HELD.0])?;
         Ok(())
     }
 

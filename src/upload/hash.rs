@@ -9,7 +9,7 @@ use crate::media::{MediaKind, Sniffed};
 use crate::namespace::{Dirty, path_of};
 use crate::store::{FileRow, NodeKind, NodeRow, Rows, Tx, UploadBlob, UploadRow};
 use crate::tree::{Dedup, Stage};
-use crate::vault::SealedFile;
+use crate::spool::SpoolFile;
 use std::sync::Arc;
 
 /// Bytes read at a time.
@@ -29,7 +29,7 @@ enum Plan {
 
 impl Uploader {
     pub(super) async fn hash(&self, row: &UploadRow) -> StepResult {
-        let vault = self.spool.open(row.vault)?;
+        let vault = self.open_spooled(row)?;
         let (node, name) = self.store().read(|rows| {
             let name = path_of(rows, row.ino)?.and_then(|path| path.last().cloned());
             Ok((rows.load_node(row.ino)?, name))
@@ -95,7 +95,7 @@ impl Uploader {
 /// How often a twin looks by itself.
 const TWIN_LOOK: std::time::Duration = std::time::Duration::from_secs(30);
 
-fn hash_and_sniff(vault: &SealedFile, name: &[u8]) -> Result<(ContentHash, FileKind), StepError> {
+fn hash_and_sniff(vault: &SpoolFile, name: &[u8]) -> Result<(ContentHash, FileKind), StepError> {
     let kind = match super::settle::examine(vault, name)? {
         Sniffed::Media { kind: MediaKind::Video, .. } => FileKind::Video,
         Sniffed::Media { kind: MediaKind::Image, .. } => FileKind::Image,

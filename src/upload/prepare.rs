@@ -13,7 +13,7 @@ use crate::media::{DateSource, Facts, HEAD, MediaKind, Sniffed, Zone, stand_in};
 use crate::namespace::path_of;
 use crate::store::{UploadBlob, UploadRow};
 use crate::tree::Stage;
-use crate::vault::SealedFile;
+use crate::spool::SpoolFile;
 use std::sync::Arc;
 
 /// What the media work found.
@@ -25,7 +25,7 @@ struct Findings {
 
 impl Uploader {
     pub(super) async fn prepare(&self, row: &UploadRow, hashed: Hashed) -> StepResult {
-        let vault = self.spool.open(row.vault)?;
+        let vault = self.open_spooled(row)?;
         let isolated = Arc::clone(&self.isolated);
         let (reader, request_now) = (Arc::clone(&vault), self.clock.now());
         let carried = self.carried_from(row.supersedes)?;
@@ -86,12 +86,12 @@ impl Uploader {
 /// Facts and thumbnail, found by a child process; a file it fails on goes up without.
 fn examine(
     isolated: &super::isolate::Isolated,
-    vault: &SealedFile,
+    vault: &SpoolFile,
     hashed: &Hashed,
     now: Timestamp,
 ) -> Findings {
     let mut head = vec![0; HEAD];
-    let read = crate::base::ReadAt::read_at(vault, 0, &mut head).unwrap_or(0);
+    let read = crate::base::ReadAt::read_at(&vault.reader(), 0, &mut head).unwrap_or(0);
     let Sniffed::Media { kind, format } = crate::media::sniff(&head[..read], hashed.title.as_bytes()) else {
         return without_facts(hashed);
     };
@@ -104,7 +104,7 @@ fn examine(
         facts: true,
         thumbnail: kind == MediaKind::Image,
     };
-    match isolated.run(&request, vault) {
+    match isolated.run(&request, &vault.reader()) {
         Ok(answer) => findings_of(answer, hashed),
         Err(error) => {
             tracing::warn!(%error, "a file goes up without facts and with the stand-in for a thumbnail");
@@ -145,7 +145,7 @@ fn facts_of(facts: Facts, hashed: &Hashed) -> PhotoFacts {
 }
 
 /// Draws the key and the headers, and seals everything under them.
-fn seal_all(vault: &SealedFile, hashed: &Hashed, findings: Findings) -> Result<(Prepared, Sealed), StepError> {
+fn seal_all(vault: &SpoolFile, hashed: &Hashed, findings: Findings) -> Result<(Prepared, Sealed), StepError> {
     let (key, header) = (FileKey::random(), StreamHeader::random());
     let sealed = seal_first(vault, &key, &header)?;
     let facts = findings.facts;

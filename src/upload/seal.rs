@@ -6,7 +6,7 @@ use crate::crypto::{
     CHUNK, CIPHER_CHUNK, FileKey, MacIndex, Md5Hasher, StreamHeader, StreamSealer, chunk_count, cipher_len,
 };
 use crate::remote::ObjectSource;
-use crate::vault::SealedFile;
+use crate::spool::SpoolFile;
 use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) struct Sealed {
 }
 
 /// Seals all of a file: MAC prefixes, and an MD5 a part.
-pub(super) fn seal_first(vault: &SealedFile, key: &FileKey, header: &StreamHeader) -> Result<Sealed, StepError> {
+pub(super) fn seal_first(vault: &SpoolFile, key: &FileKey, header: &StreamHeader) -> Result<Sealed, StepError> {
     let plain_len = vault.len();
     let total = cipher_len(plain_len);
     let chunks = chunk_count(plain_len);
@@ -57,14 +57,14 @@ fn chunk_size(plain_len: u64, index: u64) -> usize {
     (plain_len - (index * CHUNK as u64).min(plain_len)).min(CHUNK as u64) as usize
 }
 
-fn read_exactly(vault: &SealedFile, offset: u64, buf: &mut [u8]) -> Result<(), io::Error> {
+fn read_exactly(vault: &SpoolFile, offset: u64, buf: &mut [u8]) -> Result<(), io::Error> {
     let read = vault.read_at(offset, buf).map_err(io::Error::from)?;
     if read.len == buf.len() && read.gaps.is_empty() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 /// The object, made again while it is sent.
 pub(super) struct Resealing {
-    vault: Arc<SealedFile>,
+    vault: Arc<SpoolFile>,
     key: FileKey,
     header: StreamHeader,
     macs: MacIndex,
@@ -74,7 +74,7 @@ pub(super) struct Resealing {
 }
 
 impl Resealing {
-    pub(super) fn new(vault: Arc<SealedFile>, key: FileKey, header: StreamHeader, macs: MacIndex, plain_len: u64) -> Self {
+    pub(super) fn new(vault: Arc<SpoolFile>, key: FileKey, header: StreamHeader, macs: MacIndex, plain_len: u64) -> Self {
         Self { vault, key, header, macs, plain_len, last: Mutex::new(None) }
     }
 

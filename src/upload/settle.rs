@@ -2,12 +2,13 @@
 
 use super::step::{Next, StepError, StepResult};
 use super::worker::Uploader;
-use crate::base::{Ino, ParkReason, ReadAt, Timestamp};
+use crate::base::{Generation, Ino, ParkReason, ReadAt, Timestamp};
 use crate::media::{Completeness, HEAD, Sniffed, looks_complete, sniff};
 use crate::namespace::path_of;
 use crate::store::{NodeRow, Rows, StoreResult, UploadRow};
 use crate::tree::{DropSettings, NameClass, NameRules, Stage, classify_directory};
-use crate::vault::{CommitRecord, SealedFile};
+use crate::spool::SpoolFile;
+use crate::vault::CommitRecord;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ impl Uploader {
         if placed.earlier {
             return self.conclude(row, Verdict::AfterEarlier);
         }
-        let vault = self.spool.open(row.vault)?;
+        let vault = self.open_spooled(row)?;
         if let Some(verdict) = self.judge_name(row, &placed, &vault) {
             return self.conclude(row, verdict);
         }
@@ -64,7 +65,7 @@ impl Uploader {
     }
 
     /// What the name alone decides.
-    fn judge_name(&self, row: &UploadRow, placed: &Placed, vault: &SealedFile) -> Option<Verdict> {
+    fn judge_name(&self, row: &UploadRow, placed: &Placed, vault: &SpoolFile) -> Option<Verdict> {
         if vault.is_poisoned() {
             return Some(Verdict::Park(ParkReason::Interrupted, "a write to it failed".into()));
         }
@@ -82,7 +83,7 @@ impl Uploader {
     }
 
     /// Bytes of the old version that were not written over.
-    async fn fill_base(&self, node: &NodeRow, vault: &Arc<SealedFile>) -> Result<(), StepError> {
+    async fn fill_base(&self, node: &NodeRow, vault: &Arc<SpoolFile>) -> Result<(), StepError> {
         let missing = vault.missing_base();
         if missing.is_empty() {
             return Ok(());
@@ -106,7 +107,7 @@ impl Uploader {
     }
 
     /// From here on the bytes never change (I2): first the row says so, then the file.
-    async fn freeze(&self, row: &UploadRow, placed: &Placed, vault: &Arc<SealedFile>) -> StepResult {
+    async fn freeze(&self, row: &UploadRow, placed: &Placed, vault: &Arc<SpoolFile>) -> StepResult {
         let next = self.advance(row, Stage::Sealed, |_, row| {
             row.frozen = true;
             row.killed = false;
@@ -115,13 +116,24 @@ impl Uploader {
         })?;
         let (spool, vault) = (Arc::clone(&self.spool), Arc::clone(vault));
         let record = final_record(row.ino, placed);
-        self.on_blocking_thread(move || {
-            vault.commit(&record)?;
-            spool.freeze(&vault)?;
-            Ok::<_, StepError>(())
-        })
-        .await??;
+        let generation = self
+            .on_blocking_thread(move || {
+                let generation = vault.commit(&record)?;
+                spool.seal(vault.id())?;
+                Ok::<_, StepError>(generation)
+            })
+            .await??;
+        self.note_generation(row.no, generation)?;
         Ok(next)
+    }
+
+    fn note_generation(&self, no: crate::base::UploadNo, generation: Generation) -> Result<(), StepError> {
+        self.store().write(|tx| {
+            if let Some(row) = tx.load_upload(no)? {
+                tx.save_upload(&UploadRow { generation: Some(generation), ..row })?;
+            }
+            Ok(())
+        })
     }
 
     fn conclude(&self, row: &UploadRow, verdict: Verdict) -> StepResult {
@@ -187,7 +199,7 @@ fn place(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<Option<Placed>> {
 }
 
 /// What the bytes decide.
-fn judge_bytes(row: &UploadRow, mtime: i64, vault: &SealedFile, name: &[u8]) -> Verdict {
+fn judge_bytes(row: &UploadRow, mtime: i64, vault: &SpoolFile, name: &[u8]) -> Verdict {
     match examine(vault, name) {
         Err(error) => Verdict::Park(ParkReason::Corrupt, format!("its bytes cannot be read back: {error}")),
         Ok(Sniffed::Empty | Sniffed::NotMedia | Sniffed::Unknown) => Verdict::KeepLocal,
@@ -198,7 +210,7 @@ fn judge_bytes(row: &UploadRow, mtime: i64, vault: &SealedFile, name: &[u8]) -> 
         Ok(Sniffed::Media { .. }) if row.killed => {
             Verdict::Incomplete("the program that wrote it was ended by a signal".into())
         }
-        Ok(Sniffed::Media { format, .. }) => match looks_complete(vault, format) {
+        Ok(Sniffed::Media { format, .. }) => match looks_complete(&vault.reader(), format) {
             Ok(Completeness::Complete) => Verdict::Freeze,
             Ok(Completeness::CutOff(flaw)) => Verdict::Incomplete(flaw.to_string()),
             Err(error) => Verdict::Park(ParkReason::Corrupt, format!("its bytes cannot be read back: {error}")),
@@ -206,9 +218,9 @@ fn judge_bytes(row: &UploadRow, mtime: i64, vault: &SealedFile, name: &[u8]) -> 
     }
 }
 
-pub(super) fn examine(vault: &SealedFile, name: &[u8]) -> std::io::Result<Sniffed> {
+pub(super) fn examine(vault: &SpoolFile, name: &[u8]) -> std::io::Result<Sniffed> {
     let mut head = vec![0; HEAD];
-    let read = ReadAt::read_at(vault, 0, &mut head)?;
+    let read = vault.reader().read_at(0, &mut head)?;
     Ok(sniff(&head[..read], name))
 }
 

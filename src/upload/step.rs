@@ -9,6 +9,7 @@ use crate::namespace::{Dirty, Origin};
 use crate::remote::RemoteError;
 use crate::store::{Rows, StoreError, Tx, UploadBlob, UploadRow};
 use crate::tree::Stage;
+use crate::spool::{SpoolError, SpoolFile};
 use crate::vault::VaultError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +26,8 @@ pub enum StepError {
     Remote { call: Call, error: RemoteError },
     #[error("the spool file: {0}")]
     Vault(#[from] VaultError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     #[error("the old version under it: {0}")]
     Base(#[from] FetchError),
     #[error(transparent)]
@@ -51,6 +54,16 @@ pub(super) enum Next {
 pub(super) type StepResult = Result<Next, StepError>;
 
 impl StepError {
+    /// Whether the bytes kept here are not what was kept.
+    pub(super) fn is_damage(&self) -> bool {
+        use VaultError::{Corrupt, Damaged};
+        match self {
+            Self::Vault(Damaged(_) | Corrupt(_)) | Self::Spool(SpoolError::Vault(Damaged(_) | Corrupt(_))) => true,
+            Self::Spool(SpoolError::Missing(_) | SpoolError::Misnamed(_)) => true,
+            _ => false,
+        }
+    }
+
     pub(super) fn remote(call: Call) -> impl Fn(RemoteError) -> Self {
         move |error| Self::Remote { call, error }
     }
@@ -96,6 +109,10 @@ impl Uploader {
         self.store().read(|rows| load_blob(rows, row.no, blob))?.ok_or_else(|| {
             StepError::park(ParkReason::Corrupt, "what an earlier step wrote down cannot be read back")
         })
+    }
+
+    pub(super) fn open_spooled(&self, row: &UploadRow) -> Result<std::sync::Arc<SpoolFile>, StepError> {
+        Ok(self.spool.open_committed(row.vault, row.generation)?)
     }
 
     pub(super) fn later(&self, delay: std::time::Duration) -> Timestamp {

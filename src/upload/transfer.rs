@@ -161,7 +161,7 @@ impl Uploader {
         prepared: &Prepared,
         range: std::ops::Range<u64>,
     ) -> Result<ObjectBody, StepError> {
-        let vault = self.spool.open(row.vault)?;
+        let vault = self.open_spooled(row)?;
         let (key, header) = prepared.key().zip(prepared.header()).ok_or_else(unreadable)?;
         let source = Resealing::new(vault, key, header, prepared.macs(), prepared.plain_len);
         Ok(ObjectBody::Source(Arc::new(source), range))

@@ -264,12 +264,8 @@ impl Uploader {
                 on_answer(*call, error, row.attempts)
             }
             StepError::Park { reason, .. } => Answer::Park(*reason),
-            StepError::Vault(crate::vault::VaultError::Damaged(_) | crate::vault::VaultError::Corrupt(_)) => {
-                Answer::Park(ParkReason::Corrupt)
-            }
-            StepError::Base(_) | StepError::Vault(_) | StepError::Store(_) | StepError::Io(_) | StepError::Later(_) => {
-                Answer::BackOff
-            }
+            error if error.is_damage() => Answer::Park(ParkReason::Corrupt),
+            _ => Answer::BackOff,
         };
         if answer == Answer::PullAndCompare {
             return self.compare(row, error).await;

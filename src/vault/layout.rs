@@ -1,6 +1,6 @@
 //! Where things lie in a sealed file, and the units they are counted in.
 
-use std::fmt;
+pub use crate::base::Generation;
 use std::ops::Range;
 
 /// Plaintext bytes of a block: what is sealed, verified and released as one.
@@ -69,16 +69,6 @@ impl Cell {
 /// The bytes on disk of a cell that holds `len` bytes: whole sectors, so that none is shared or read back to be written.
 pub(crate) fn padded_len(len: usize) -> usize {
     (NONCE + len + TAG).next_multiple_of(SECTOR)
-}
-
-/// The number of a commit; 0 is none.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Generation(pub u64);
-
-impl fmt::Debug for Generation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "generation {}", self.0)
-    }
 }
 
 /// One block's share of a range of the file.

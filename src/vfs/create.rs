@@ -112,6 +112,7 @@ pub(super) fn new_upload(node: &NodeRow, stage: Stage, now: Timestamp) -> Upload
         no: UploadNo(0),
         ino: node.ino,
         vault: node.vault.unwrap_or(crate::base::VaultId([0; 16])),
+        generation: None,
         stage,
         size: node.size,
         due: Timestamp(i64::MAX),
@@ -123,6 +124,7 @@ pub(super) fn new_upload(node: &NodeRow, stage: Stage, now: Timestamp) -> Upload
         supersedes: None,
         file: None,
         sent: false,
+        frozen: false,
         killed: false,
     }
 }

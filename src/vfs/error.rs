@@ -3,6 +3,7 @@
 use crate::namespace::NamespaceError;
 use crate::store::StoreError;
 use crate::tree::Refusal;
+use crate::spool::SpoolError;
 use crate::vault::VaultError;
 use std::io;
 use thiserror::Error;
@@ -46,6 +47,8 @@ pub enum VfsError {
     Store(StoreError),
     #[error(transparent)]
     Vault(VaultError),
+    #[error(transparent)]
+    Spool(SpoolError),
 }
 
 pub type VfsResult<T> = Result<T, VfsError>;
@@ -81,7 +84,10 @@ impl VfsError {
             Self::Namespace(NamespaceError::NotDirectory) => (libc::ENOENT, Debug),
             Self::Namespace(NamespaceError::Untrusted(_)) => (libc::EIO, Warn),
             Self::Namespace(NamespaceError::Store(error)) | Self::Store(error) => errno_of_store(error),
-            Self::Vault(error) => errno_of_vault(error),
+            Self::Vault(error) | Self::Spool(SpoolError::Vault(error)) => errno_of_vault(error),
+            Self::Spool(SpoolError::NoSpace) => (libc::ENOSPC, Warn),
+            Self::Spool(SpoolError::ReadOnly) => (libc::EROFS, Warn),
+            Self::Spool(_) => (libc::EIO, Error),
         }
     }
 }
@@ -127,6 +133,12 @@ impl From<NamespaceError> for VfsError {
 impl From<StoreError> for VfsError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<SpoolError> for VfsError {
+    fn from(error: SpoolError) -> Self {
+        Self::Spool(error)
     }
 }
 

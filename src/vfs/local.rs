@@ -7,7 +7,8 @@ use crate::base::{Ino, Nanos, UploadNo, VaultId};
 use crate::namespace::path_of;
 use crate::store::{ContentRow, NodeKind, NodeRow, Rows};
 use crate::tree::Stage;
-use crate::vault::{CommitRecord, SealedFile};
+use crate::spool::SpoolFile;
+use crate::vault::CommitRecord;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub(super) struct LocalFile {
 /// What is known of it beyond its row, which follows at release.
 pub(super) struct LocalState {
     /// The bytes; `None` while they are only in Ente.
-    pub(super) vault: Option<Arc<SealedFile>>,
+    pub(super) vault: Option<Arc<SpoolFile>>,
     pub(super) upload: Option<UploadNo>,
     /// The upload stands at `Writing`: bytes may go in without asking the store.
     pub(super) writing: bool,
@@ -77,7 +78,7 @@ impl LocalState {
     }
 
     /// The bytes, where they are here.
-    pub(super) fn bytes(&self) -> VfsResult<&Arc<SealedFile>> {
+    pub(super) fn bytes(&self) -> VfsResult<&Arc<SpoolFile>> {
         self.vault.as_ref().ok_or(VfsError::BadHandle)
     }
 
@@ -156,21 +157,22 @@ impl Vfs {
     }
 
     fn load_local(&self, ino: Ino) -> VfsResult<Arc<LocalFile>> {
-        let (node, content, upload) = self.store().read(|rows| {
+        let (node, content, uploads) = self.store().read(|rows| {
             let node = rows.load_node(ino)?;
             let content = match node.as_ref().and_then(|node| node.content) {
                 Some(content) => rows.load_content(content)?,
                 None => rows.load_content_by_ino(ino)?,
             };
-            let upload = rows.load_uploads_of(ino)?.into_iter().rev().find(|upload| !upload.stage.is_over());
-            Ok((node, content, upload))
+            Ok((node, content, rows.load_uploads_of(ino)?))
         })?;
         let node = match (node, &content) {
             (Some(node), _) => node,
             (None, Some(content)) => shadow_of(content, self.namespace.defaults().file_mode),
             (None, None) => return Err(VfsError::NotFound),
         };
-        let vault = node.vault.map(|vault| self.spool.open(vault)).transpose()?;
+        let generation = uploads.iter().rev().find(|row| Some(row.vault) == node.vault).and_then(|row| row.generation);
+        let vault = node.vault.map(|vault| self.spool.open_committed(vault, generation)).transpose()?;
+        let upload = uploads.into_iter().rev().find(|upload| !upload.stage.is_over());
         let mut state = LocalState::new(node);
         state.writing = upload.as_ref().is_some_and(|upload| upload.stage == Stage::Writing);
         state.upload = upload.map(|upload| upload.no);

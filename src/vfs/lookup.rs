@@ -98,10 +98,11 @@ impl Vfs {
     /// What the plan and the staging disk leave (semantics 1.9). From memory.
     pub fn statfs(&self) -> SpaceView {
         let space = self.namespace.space();
-        let disk = self.spool.room();
+        // The staging disk's own word; where it cannot be asked, it is not what limits.
+        let disk = self.spool.read_room().unwrap_or(u64::MAX);
         let free = space.left().map_or(disk, |left| left.min(disk));
         let total = match space.total() {
-            0 => free.max(1 << 30),
+            0 => free.clamp(1 << 30, 1 << 50),
             total => total.max(free),
         };
         SpaceView { total, free }

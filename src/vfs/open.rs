@@ -197,7 +197,7 @@ impl Vfs {
         let (node, now) = (state.node.clone(), self.clock.now());
         let (wrote, killed) = (std::mem::take(&mut state.wrote), std::mem::take(&mut state.killed));
         let settle = self.settle_time(node.ino)?;
-        let upload = state.upload;
+        let (upload, generation) = (state.upload, state.vault.as_ref().and_then(|vault| vault.generation()));
         self.commit(&[], Some(node.ino), |tx, dirty| {
             if wrote {
                 save_written(tx, &node, dirty)?;
@@ -207,6 +207,7 @@ impl Vfs {
             if on_event(row.stage, row.sent, Event::Closed) == Verdict::Settle {
                 row.settle(now, settle);
                 (row.size, row.killed) = (node.size, if wrote { killed } else { row.killed });
+                row.generation = generation.or(row.generation);
                 tx.save_upload(&row)?;
             }
             Ok(())

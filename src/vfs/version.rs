@@ -8,7 +8,8 @@ use crate::base::{Part, UploadNo};
 use crate::namespace::Dirty;
 use crate::store::{NodeRow, Tx, UploadRow};
 use crate::tree::{Event, Stage, Verdict, on_event};
-use crate::vault::{Base, SealedFile};
+use crate::spool::SpoolFile;
+use crate::vault::Base;
 use std::sync::Arc;
 
 /// Bytes copied at a time from a version that is still here.
@@ -103,7 +104,7 @@ fn mark_names(tx: &Tx<'_>, node: &NodeRow, dirty: &mut Dirty) -> InTx<()> {
     Ok(())
 }
 
-fn copy_bytes(from: &Arc<SealedFile>, to: &Arc<SealedFile>) -> VfsResult<()> {
+fn copy_bytes(from: &Arc<SpoolFile>, to: &Arc<SpoolFile>) -> VfsResult<()> {
     let mut buf = vec![0; COPY];
     let mut offset = 0;
     loop {

@@ -127,6 +127,7 @@ CREATE TABLE uploads (
     no             INTEGER PRIMARY KEY AUTOINCREMENT,
     ino            INTEGER NOT NULL,
     vault          BLOB NOT NULL UNIQUE,
+    generation     INTEGER NOT NULL DEFAULT 0, -- its newest commit known to be durable; 0: none
     stage          INTEGER NOT NULL,         -- Stage
     size           INTEGER NOT NULL,
     due            INTEGER NOT NULL,         -- settle or retry time
