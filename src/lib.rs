@@ -3,6 +3,7 @@
 //! The floors of the house, from the ground up, are drawn in `docs/ARCHITECTURE.md`; imports go down only.
 
 pub mod base;
+pub mod cache;
 pub mod crypto;
 pub mod remote;
 pub mod spool;
