@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod base;
+pub mod cache;
 pub mod crypto;
 pub mod embedded;
 pub mod media;

@@ -202,11 +202,7 @@ impl Stage {
         Self { buf: STAGES.take(), cells: 0, end: 0 }
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.cells == BATCH
-    }
-
-    /// Seals `text` into the next cell; the caller looks at [`Self::is_full`] before.
+    /// Seals `text` into the next cell, of [`BATCH`] at most.
     pub(crate) fn push(&mut self, cipher: &CellCipher, place: Place, text: &[u8]) -> Tag {
         let start = self.cells * STRIDE;
         // The pool's buffers hold what others left, plaintext too: nothing of it may reach the disk.

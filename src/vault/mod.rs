@@ -18,9 +18,15 @@ mod read;
 mod record;
 mod recover;
 mod slot;
+mod sparse;
 #[cfg(test)]
 mod tests;
 mod write;
+
+pub(crate) use cell_io::CellError;
+pub(crate) use cipher::CellFault;
+pub(crate) use layout::{CELLS_AT, Cell, STRIDE};
+pub(crate) use sparse::{SealedRun, SparseFile};
 
 pub use budget::WriteBudget;
 pub use disk::{Disk, FileDisk};

@@ -113,7 +113,7 @@ impl SealedFile {
 }
 
 /// The authentic slots, newest first.
-fn open_slots(cipher: &CellCipher, front: &[u8]) -> Vec<(usize, Slot)> {
+pub(crate) fn open_slots(cipher: &CellCipher, front: &[u8]) -> Vec<(usize, Slot)> {
     let open = |place| {
         let start = slot_offset(place) as usize;
         Slot::open(cipher, place, &front[start..start + SLOT_LEN]).map(|slot| (place, slot))
