@@ -27,14 +27,21 @@ pub fn settle(tx: &Tx<'_>, album: AlbumNo, file: FileId, dirty: &mut Dirty) -> S
     relist(tx, file, dirty)
 }
 
-/// The membership is over for good; the name is free.
-pub fn end_membership(tx: &Tx<'_>, album: AlbumNo, file: FileId, dirty: &mut Dirty) -> StoreResult<()> {
-    tx.clear_listing(album, file)?;
-    relist(tx, file, dirty)
+/// When a photo that has no name in an album gets one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Naming {
+    Now,
+    /// When all of a pull is here: the lower file number keeps the plain name (semantics 1.6).
+    Later,
 }
 
 /// Brings what every album shows of a photo to its content, its link count and its names.
 pub fn relist(tx: &Tx<'_>, file: FileId, dirty: &mut Dirty) -> StoreResult<()> {
+    relist_naming(tx, file, Naming::Now, dirty)
+}
+
+/// [`relist`], choosing when what has no name gets one.
+pub fn relist_naming(tx: &Tx<'_>, file: FileId, naming: Naming, dirty: &mut Dirty) -> StoreResult<()> {
     let Some(row) = tx.load_file(file)? else { return Ok(()) };
     let content = match row.content {
         Some(content) => tx.load_content(content)?,
@@ -53,7 +60,7 @@ pub fn relist(tx: &Tx<'_>, file: FileId, dirty: &mut Dirty) -> StoreResult<()> {
     let Some(content) = content.filter(|_| is_listed(&row)) else { return Ok(()) };
     let links = reachable.iter().filter(|(album, _)| album.has_directory()).count() as u32;
     for (album, member) in reachable {
-        relist_member(tx, &row, &content, links, &album, member)?;
+        relist_member(tx, &row, &content, links, naming, &album, member)?;
     }
     Ok(())
 }
@@ -78,12 +85,14 @@ fn relist_member(
     row: &FileRow,
     content: &ContentRow,
     links: u32,
+    naming: Naming,
     album: &AlbumRow,
     member: MemberRow,
 ) -> StoreResult<()> {
     let Some(listing) = member.listing else {
         // An album that is still being pulled names its members when all are there.
-        return if album.complete { name_member(tx, album, row, content, links, false) } else { Ok(()) };
+        let now = album.complete && naming == Naming::Now;
+        return if now { name_member(tx, album, row, content, links, false) } else { Ok(()) };
     };
     let wanted = listing_of(content, links, listing.name.clone());
     let owner = tx.find_member(album.no, &wanted.name)?;

@@ -86,6 +86,16 @@ impl Rows<'_> {
         Ok(())
     }
 
+    /// Calls `each` for every membership of an album, those that ended too.
+    pub fn for_each_member(&self, album: AlbumNo, mut each: impl FnMut(FileId)) -> StoreResult<()> {
+        let mut query = self.conn.prepare_cached("SELECT file FROM members WHERE album = ?1")?;
+        let mut rows = query.query([album.0])?;
+        while let Some(row) = rows.next()? {
+            each(FileId(row.get(0)?));
+        }
+        Ok(())
+    }
+
     /// Visible members that have no name yet, lowest file number first, of readable photos.
     pub fn load_unnamed(&self, album: AlbumNo) -> StoreResult<Vec<FileId>> {
         let mut query = self.conn.prepare_cached(
@@ -97,8 +107,15 @@ impl Rows<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Members whose suffix may be given up, lowest file number first.
-    pub fn load_provisional(&self, album: AlbumNo) -> StoreResult<Vec<FileId>> {
+    /// Albums with suffixes that may still be given up.
+    pub fn load_provisional_albums(&self) -> StoreResult<Vec<AlbumNo>> {
+        let mut query = self.conn.prepare_cached("SELECT DISTINCT album FROM members WHERE provisional > 0")?;
+        let rows = query.query_map([], |row| Ok(AlbumNo(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Members of an album whose suffix was given in the pull before this one, lowest file number first.
+    pub fn load_settling_names(&self, album: AlbumNo) -> StoreResult<Vec<FileId>> {
         let mut query =
             self.conn.prepare_cached("SELECT file FROM members WHERE album = ?1 AND provisional = 1 ORDER BY file")?;
         let rows = query.query_map([album.0], |row| Ok(FileId(row.get(0)?)))?;
@@ -196,10 +213,11 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Makes the suffixes of an album's members lasting.
-    pub fn settle_names(&self, album: AlbumNo) -> StoreResult<()> {
-        let mut update =
-            self.conn.prepare_cached("UPDATE members SET provisional = 0 WHERE album = ?1 AND provisional = 1")?;
+    /// One more pull is complete: suffixes given in it may be given up in the next, older ones are lasting.
+    pub fn age_names(&self, album: AlbumNo) -> StoreResult<()> {
+        let mut update = self
+            .conn
+            .prepare_cached("UPDATE members SET provisional = provisional - 1 WHERE album = ?1 AND provisional > 0")?;
         update.execute([album.0])?;
         Ok(())
     }

@@ -4,6 +4,8 @@
 use super::step::{Next, StepError, StepResult};
 use super::worker::Uploader;
 use crate::base::{ContentNo, FileId};
+use crate::cache::Adopted;
+use crate::spool::SpoolError;
 use crate::store::{ContentRow, Rows, StoreResult, UploadRow};
 
 impl Uploader {
@@ -14,21 +16,24 @@ impl Uploader {
         self.on_blocking_thread(move || {
             if let Some(content) = content {
                 let key = cache.key(content.file, &content.header, content.part);
-                if spool.release_to(vault, &cache.path(key)) {
-                    cache.note_adopted(key);
-                    return;
+                match cache.adopt(key, content.size, |to| spool.release_to(vault, to)) {
+                    Ok(Adopted::Moved | Adopted::Dropped) => return Ok(()),
+                    Ok(Adopted::NotNeeded) => {}
+                    // Somebody reads it: the row stays, and it is moved when they are done.
+                    Err(SpoolError::InUse(_)) => return Err(StepError::Later("a handle has it open".into())),
+                    Err(error) => tracing::debug!(%error, "a sent file is not kept in the cache"),
                 }
             }
-            spool.remove(vault);
+            Ok(spool.remove(vault)?)
         })
-        .await?;
+        .await??;
         self.delete_row(row)
     }
 
     /// Removed: its bytes are of no use any more, or have been kept long enough.
     pub(super) async fn clear_removed(&self, row: &UploadRow) -> StepResult {
         let (spool, vault) = (self.spool.clone(), row.vault);
-        self.on_blocking_thread(move || spool.remove(vault)).await?;
+        self.on_blocking_thread(move || spool.remove(vault)).await??;
         self.delete_row(row)
     }
 

@@ -2,7 +2,7 @@
 
 use super::error::{VfsError, VfsResult};
 use super::lookup::Found;
-use super::{InTx, Vfs};
+use super::Vfs;
 use crate::base::{Ino, Nanos};
 use crate::namespace::{Dirty, relist};
 use crate::store::{NodeRow, Tx};
@@ -80,7 +80,7 @@ fn changed(node: NodeRow, change: AttrChange, now: Nanos) -> NodeRow {
 }
 
 /// An upload that has not left yet settles anew. Answers whether one did.
-fn note_changed(tx: &Tx<'_>, ino: Ino, now: Nanos, settle: std::time::Duration) -> InTx<bool> {
+fn note_changed(tx: &Tx<'_>, ino: Ino, now: Nanos, settle: std::time::Duration) -> VfsResult<bool> {
     let mut any = false;
     for mut row in tx.load_uploads_of(ino)? {
         let settles = on_event(row.stage, row.sent, Event::Changed) == Verdict::Settle;
@@ -94,7 +94,7 @@ fn note_changed(tx: &Tx<'_>, ino: Ino, now: Nanos, settle: std::time::Duration) 
     Ok(any)
 }
 
-fn change_photo(tx: &Tx<'_>, ino: Ino, change: AttrChange, now: Nanos, dirty: &mut Dirty) -> InTx<()> {
+fn change_photo(tx: &Tx<'_>, ino: Ino, change: AttrChange, now: Nanos, dirty: &mut Dirty) -> VfsResult<()> {
     if let Some(album) = tx.load_album_by_ino(ino)? {
         if let Some(mtime) = change.mtime {
             tx.save_album_mtime(album.no, mtime)?;

@@ -5,7 +5,7 @@ use super::handles::Handle;
 use super::local::{LocalFile, LocalState};
 use super::lookup::Found;
 use super::open::Opened;
-use super::{InTx, Vfs};
+use super::Vfs;
 use crate::base::{AlbumKind, Ino, Timestamp, UploadNo};
 use crate::namespace::{DirInfo, Dirty};
 use crate::store::{NodeKind, NodeRow, Tx, UploadRow};
@@ -130,7 +130,7 @@ pub(super) fn new_upload(node: &NodeRow, stage: Stage, now: Timestamp) -> Upload
 }
 
 /// Neither a local entry nor a photo has the name.
-pub(super) fn check_free(tx: &Tx<'_>, dir: &DirInfo, name: &[u8]) -> InTx<()> {
+pub(super) fn check_free(tx: &Tx<'_>, dir: &DirInfo, name: &[u8]) -> VfsResult<()> {
     let local = tx.find_name(dir.ino, name)?.is_some();
     let photo = match dir.album {
         Some(album) => tx.find_member(album, name)?.is_some(),
@@ -140,7 +140,7 @@ pub(super) fn check_free(tx: &Tx<'_>, dir: &DirInfo, name: &[u8]) -> InTx<()> {
 }
 
 /// A directory's times say that its names changed.
-pub(super) fn touch_directory(tx: &Tx<'_>, dir: Ino, now: crate::base::Nanos, dirty: &mut Dirty) -> InTx<()> {
+pub(super) fn touch_directory(tx: &Tx<'_>, dir: Ino, now: crate::base::Nanos, dirty: &mut Dirty) -> VfsResult<()> {
     if let Some(node) = tx.load_node(dir)? {
         tx.save_node(&NodeRow { mtime: now, ctime: now, ..node })?;
         dirty.ino(dir);

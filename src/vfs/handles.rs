@@ -2,7 +2,6 @@
 
 use super::error::{VfsError, VfsResult};
 use super::local::LocalFile;
-use crate::base::Ino;
 use crate::base::sync::RwLock;
 use crate::store::ContentRow;
 use std::collections::HashMap;
@@ -15,18 +14,9 @@ pub(super) enum Handle {
     /// A file of this machine, or a photo opened for writing.
     Local { file: Arc<LocalFile>, write: bool },
     /// A photo opened for reading: it keeps the version it opened (semantics 5.3).
-    Photo { ino: Ino, content: Arc<ContentRow> },
+    Photo { content: Arc<ContentRow> },
     /// A generated file as it was when it was opened.
-    Text { ino: Ino, text: Arc<[u8]> },
-}
-
-impl Handle {
-    pub(super) fn ino(&self) -> Ino {
-        match self {
-            Self::Local { file, .. } => file.ino,
-            Self::Photo { ino, .. } | Self::Text { ino, .. } => *ino,
-        }
-    }
+    Text { text: Arc<[u8]> },
 }
 
 /// The table of handles. Numbers are not used again while the mount lives.

@@ -1,7 +1,7 @@
 //! Files of this machine while they are open: one state per inode, shared by all its handles.
 
 use super::error::{VfsError, VfsResult};
-use super::{InTx, Vfs};
+use super::Vfs;
 use crate::base::sync::{Mutex, MutexGuard};
 use crate::base::{Ino, Nanos, UploadNo, VaultId};
 use crate::namespace::path_of;
@@ -91,7 +91,7 @@ impl LocalState {
     }
 
     /// What the file says of itself, so that it alone is enough (I17).
-    pub(super) fn record(&self, rows: &Rows<'_>) -> InTx<CommitRecord> {
+    pub(super) fn record(&self, rows: &Rows<'_>) -> VfsResult<CommitRecord> {
         let path = path_of(rows, self.node.ino)?.unwrap_or_default().join(&b'/');
         Ok(CommitRecord {
             path,

@@ -37,7 +37,7 @@ use crate::base::{Clock, Ino};
 use crate::fetch::Fetch;
 use crate::namespace::{Dirty, Namespace, Origin};
 use crate::spool::Spool;
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, Tx};
 use crate::tree::DropRules;
 use handles::Handles;
 use local::LocalFiles;

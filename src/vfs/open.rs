@@ -3,7 +3,7 @@
 use super::error::{VfsError, VfsResult};
 use super::handles::Handle;
 use super::local::LocalState;
-use super::{InTx, Vfs};
+use super::Vfs;
 use crate::base::{Ino, InoKind};
 use crate::namespace::{Dirty, path_of};
 use crate::store::{ContentRow, NodeKind, Rows, Tx};
@@ -42,7 +42,7 @@ impl Vfs {
         if self.files.get(ino).is_none()
             && let Some(content) = self.readable_content(ino)?
         {
-            let handle = Handle::Photo { ino, content: Arc::new(content) };
+            let handle = Handle::Photo { content: Arc::new(content) };
             return Ok(Opened::buffered(self.handles.insert(handle)));
         }
         let file = self.open_local(ino)?;
@@ -54,7 +54,7 @@ impl Vfs {
             return Err(crate::tree::Refusal::FixedPlace.into());
         }
         let text = self.texts.text(place);
-        let fh = self.handles.insert(Handle::Text { ino: place.ino(), text });
+        let fh = self.handles.insert(Handle::Text { text });
         Ok(Opened { fh, keep_cache: false, direct: true })
     }
 
@@ -177,7 +177,7 @@ impl Vfs {
         closed
     }
 
-    fn close_writer(&self, state: &mut LocalState) -> VfsResult<()> {
+    pub(super) fn close_writer(&self, state: &mut LocalState) -> VfsResult<()> {
         state.writers = state.writers.saturating_sub(1);
         if state.writers > 0 {
             return Ok(());
@@ -224,7 +224,7 @@ impl Vfs {
 }
 
 /// Size and times as written; what a `chmod` or `rename` did meanwhile stays.
-fn save_written(tx: &Tx<'_>, node: &crate::store::NodeRow, dirty: &mut Dirty) -> InTx<()> {
+fn save_written(tx: &Tx<'_>, node: &crate::store::NodeRow, dirty: &mut Dirty) -> VfsResult<()> {
     if let Some(row) = load_own_node(tx, node.ino)? {
         let written = crate::store::NodeRow { size: node.size, mtime: node.mtime, ctime: node.ctime, ..row };
         tx.save_node(&written)?;
@@ -233,6 +233,6 @@ fn save_written(tx: &Tx<'_>, node: &crate::store::NodeRow, dirty: &mut Dirty) ->
     Ok(())
 }
 
-fn load_own_node(rows: &Rows<'_>, ino: Ino) -> InTx<Option<crate::store::NodeRow>> {
+fn load_own_node(rows: &Rows<'_>, ino: Ino) -> VfsResult<Option<crate::store::NodeRow>> {
     Ok(rows.load_node(ino)?.filter(|node| matches!(node.kind, NodeKind::File | NodeKind::Shadow)))
 }

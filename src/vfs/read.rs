@@ -4,7 +4,7 @@ use super::error::{VfsError, VfsResult};
 use super::handles::Handle;
 use super::local::LocalFile;
 use super::Vfs;
-use crate::fetch::FetchError;
+use crate::fetch::{Fetch, FetchError};
 use crate::store::ContentRow;
 use std::future::Future;
 use std::ops::Range;
@@ -78,7 +78,7 @@ impl Vfs {
 
 /// Bytes of the old version under those that were written over it.
 async fn fill_gap(
-    fetch: &crate::fetch::Fetch,
+    fetch: &Arc<Fetch>,
     old: &Arc<ContentRow>,
     offset: u64,
     gap: &Range<u64>,
@@ -104,7 +104,7 @@ impl From<FetchError> for VfsError {
             FetchError::Gone => Self::DeletedInEnte,
             FetchError::Damaged(_) => Self::Damaged,
             FetchError::Offline(detail) => Self::Offline(detail),
-            FetchError::Store(error) => Self::Store(error),
+            FetchError::Store(detail) => Self::Offline(detail),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::error::{VfsError, VfsResult};
 use super::local::LocalState;
-use super::{InTx, Vfs};
+use super::Vfs;
 use crate::base::{Ino, Nanos, Timestamp};
 use crate::namespace::{DirInfo, Dirty, Entry, EntryKey, delete_album, leave_album};
 use crate::store::{NodeKind, NodeRow, Tx, UploadRow};
@@ -73,7 +73,7 @@ pub(super) fn forget_entry(
     is_open: bool,
     now: Nanos,
     dirty: &mut Dirty,
-) -> InTx<bool> {
+) -> VfsResult<bool> {
     dirty.name(dir.ino, &entry.name);
     if revert_empty_version(tx, entry.ino, now.to_timestamp(), dirty)? {
         return Ok(false);
@@ -93,7 +93,7 @@ pub(super) fn forget_entry(
 }
 
 /// What an upload does when its file is removed.
-fn end_upload(tx: &Tx<'_>, row: UploadRow, now: Timestamp) -> InTx<()> {
+fn end_upload(tx: &Tx<'_>, row: UploadRow, now: Timestamp) -> VfsResult<()> {
     let due = match on_event(row.stage, row.sent, Event::Removed) {
         Verdict::Drop => now,
         Verdict::Retire => now.saturating_add(KEPT),
@@ -104,7 +104,7 @@ fn end_upload(tx: &Tx<'_>, row: UploadRow, now: Timestamp) -> InTx<()> {
     Ok(tx.save_upload(&UploadRow { stage: Stage::Removed, due, parked: None, ..row })?)
 }
 
-fn leave_or_revert(tx: &Tx<'_>, dir: &DirInfo, entry: &Entry, now: Nanos, dirty: &mut Dirty) -> InTx<bool> {
+fn leave_or_revert(tx: &Tx<'_>, dir: &DirInfo, entry: &Entry, now: Nanos, dirty: &mut Dirty) -> VfsResult<bool> {
     let (EntryKey::Photo(file), Some(album)) = (entry.key, dir.album) else { return Err(VfsError::NotFound) };
     if !revert_empty_version(tx, entry.ino, now.to_timestamp(), dirty)? {
         leave_album(tx, album, file, now, dirty)?;
@@ -114,7 +114,7 @@ fn leave_or_revert(tx: &Tx<'_>, dir: &DirInfo, entry: &Entry, now: Nanos, dirty:
 
 /// An empty version of a photo in Ente, truncated and never written: removing it shows the old one again
 /// (semantics 2.12).
-pub(super) fn revert_empty_version(tx: &Tx<'_>, ino: Ino, now: Timestamp, dirty: &mut Dirty) -> InTx<bool> {
+pub(super) fn revert_empty_version(tx: &Tx<'_>, ino: Ino, now: Timestamp, dirty: &mut Dirty) -> VfsResult<bool> {
     let Some(node) = tx.load_node(ino)?.filter(|node| node.size == 0 && node.content.is_some()) else {
         return Ok(false);
     };
@@ -135,7 +135,7 @@ pub(super) fn revert_empty_version(tx: &Tx<'_>, ino: Ino, now: Timestamp, dirty:
     Ok(true)
 }
 
-pub(super) fn remove_directory(tx: &Tx<'_>, parent: Ino, entry: &Entry, now: Nanos, dirty: &mut Dirty) -> InTx<()> {
+pub(super) fn remove_directory(tx: &Tx<'_>, parent: Ino, entry: &Entry, now: Nanos, dirty: &mut Dirty) -> VfsResult<()> {
     match entry.key {
         EntryKey::Album(album) => {
             let album = tx.load_album(album)?.ok_or(VfsError::NotFound)?;

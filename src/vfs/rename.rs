@@ -2,7 +2,7 @@
 
 use super::error::{VfsError, VfsResult};
 use super::remove::{forget_entry, remove_directory};
-use super::{InTx, Vfs};
+use super::Vfs;
 use crate::base::{AlbumNo, FileId, Ino, Nanos};
 use crate::namespace::{
     DirInfo, Dirty, Entry, EntryKey, leave_album, move_photo, name_album, name_photo, path_of, resolve_album,
@@ -129,7 +129,7 @@ impl Vfs {
         Ok(())
     }
 
-    fn apply_plan(&self, tx: &Tx<'_>, rename: &Rename<'_>, settle: Duration, dirty: &mut Dirty) -> InTx<()> {
+    fn apply_plan(&self, tx: &Tx<'_>, rename: &Rename<'_>, settle: Duration, dirty: &mut Dirty) -> VfsResult<()> {
         match (rename.plan, rename.entry.key) {
             (RenamePlan::MoveLocal, _) => self.move_local(tx, rename, settle, dirty),
             (RenamePlan::HandOver, EntryKey::LocalFile { photo: Some(file) }) => {
@@ -148,11 +148,11 @@ impl Vfs {
     }
 
     /// Ente's names are text.
-    fn text_name(&self, rename: &Rename<'_>) -> InTx<String> {
+    fn text_name(&self, rename: &Rename<'_>) -> VfsResult<String> {
         String::from_utf8(rename.name.to_vec()).map_err(|_| VfsError::Refused(Refusal::InvalidName))
     }
 
-    fn move_local(&self, tx: &Tx<'_>, rename: &Rename<'_>, settle: Duration, dirty: &mut Dirty) -> InTx<()> {
+    fn move_local(&self, tx: &Tx<'_>, rename: &Rename<'_>, settle: Duration, dirty: &mut Dirty) -> VfsResult<()> {
         let ino = rename.entry.ino;
         tx.delete_name(rename.from.ino, &rename.entry.name)?;
         tx.save_name(rename.to.ino, rename.name, ino)?;
@@ -175,7 +175,7 @@ impl Vfs {
     }
 
     /// A rename to a temporary or junk name is not pushed (semantics 2.4).
-    fn name_in_ente(&self, tx: &Tx<'_>, file: FileId, rename: &Rename<'_>, dirty: &mut Dirty) -> InTx<()> {
+    fn name_in_ente(&self, tx: &Tx<'_>, file: FileId, rename: &Rename<'_>, dirty: &mut Dirty) -> VfsResult<()> {
         if self.name_rules(rename.to.ino).classify(rename.name) != NameClass::Plain {
             return Ok(());
         }
@@ -186,7 +186,7 @@ impl Vfs {
     }
 
     /// Everything below a directory that has another path.
-    fn follow_below(&self, tx: &Tx<'_>, dir: Ino, now: Nanos, settle: Duration, dirty: &mut Dirty) -> InTx<()> {
+    fn follow_below(&self, tx: &Tx<'_>, dir: Ino, now: Nanos, settle: Duration, dirty: &mut Dirty) -> VfsResult<()> {
         let mut pending = vec![dir];
         while let Some(dir) = pending.pop() {
             for name in tx.load_names(dir)? {
@@ -211,7 +211,7 @@ impl Vfs {
         now: Nanos,
         settle: Duration,
         dirty: &mut Dirty,
-    ) -> InTx<()> {
+    ) -> VfsResult<()> {
         for mut row in tx.load_uploads_of(node.ino)? {
             if on_event(row.stage, row.sent, Event::Renamed) == Verdict::Settle && !row.is_held() {
                 row.settle(now.to_timestamp(), settle);
@@ -228,7 +228,7 @@ impl Vfs {
     }
 
     /// A registered drop entry goes into an album: the photo moves there, the entry ends.
-    fn hand_over(&self, tx: &Tx<'_>, rename: &Rename<'_>, file: FileId, dirty: &mut Dirty) -> InTx<()> {
+    fn hand_over(&self, tx: &Tx<'_>, rename: &Rename<'_>, file: FileId, dirty: &mut Dirty) -> VfsResult<()> {
         let node = tx.load_node(rename.entry.ino)?.ok_or(VfsError::NotFound)?;
         let to = self.album_of(tx, &rename.to, rename.now, dirty)?;
         tx.delete_name(rename.from.ino, &rename.entry.name)?;
@@ -243,7 +243,7 @@ impl Vfs {
         self.name_if_other(tx, rename, to, file, dirty)
     }
 
-    fn move_between(&self, tx: &Tx<'_>, rename: &Rename<'_>, file: FileId, dirty: &mut Dirty) -> InTx<()> {
+    fn move_between(&self, tx: &Tx<'_>, rename: &Rename<'_>, file: FileId, dirty: &mut Dirty) -> VfsResult<()> {
         let from = rename.from.album.ok_or(VfsError::NotFound)?;
         let to = self.album_of(tx, &rename.to, rename.now, dirty)?;
         move_photo(tx, file, from, to, rename.now, dirty)?;
@@ -258,7 +258,7 @@ impl Vfs {
         to: AlbumNo,
         file: FileId,
         dirty: &mut Dirty,
-    ) -> InTx<()> {
+    ) -> VfsResult<()> {
         let shown = tx.load_member(to, file)?.and_then(|member| member.listing).map(|listing| listing.name);
         if shown.as_deref() == Some(rename.name) || rename.entry.name[..] == *rename.name {
             return Ok(());
@@ -267,7 +267,7 @@ impl Vfs {
     }
 
     /// The album of a directory that shows one, made for `Favorites/` and `Uncategorized/` where there is none.
-    fn album_of(&self, tx: &Tx<'_>, dir: &DirInfo, now: Nanos, dirty: &mut Dirty) -> InTx<AlbumNo> {
+    fn album_of(&self, tx: &Tx<'_>, dir: &DirInfo, now: Nanos, dirty: &mut Dirty) -> VfsResult<AlbumNo> {
         resolve_album(tx, &self.options.drops, dir.ino, now, dirty)?.ok_or(VfsError::Refused(Refusal::FixedPlace))
     }
 
@@ -279,7 +279,7 @@ impl Vfs {
 }
 
 /// Clears the way. Answers whether a local inode lost its last name.
-fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, dirty: &mut Dirty) -> InTx<bool> {
+fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, dirty: &mut Dirty) -> VfsResult<bool> {
     let Some(occupant) = &rename.occupant else { return Ok(false) };
     match (occupant.key, rename.plan) {
         (EntryKey::Album(_) | EntryKey::LocalDirectory, _) => {
@@ -308,7 +308,7 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, dirty: &mut Dirty) 
 }
 
 /// The upload of `ino` replaces a photo that is in Ente.
-fn supersede(tx: &Tx<'_>, ino: Ino, file: FileId) -> InTx<()> {
+fn supersede(tx: &Tx<'_>, ino: Ino, file: FileId) -> VfsResult<()> {
     if let Some(row) = tx.load_uploads_of(ino)?.pop().filter(|row| !row.stage.is_over()) {
         tx.save_upload(&crate::store::UploadRow { supersedes: Some(file), ..row })?;
     }

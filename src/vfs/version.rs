@@ -3,7 +3,7 @@
 
 use super::error::VfsResult;
 use super::local::LocalState;
-use super::{InTx, Vfs};
+use super::Vfs;
 use crate::base::{Part, UploadNo};
 use crate::namespace::Dirty;
 use crate::store::{NodeRow, Tx, UploadRow};
@@ -88,7 +88,7 @@ fn verdict_on(row: &UploadRow) -> Verdict {
 }
 
 /// What nothing was sent of ends; what may have been sent must learn its outcome first.
-fn end_superseded(tx: &Tx<'_>, upload: UploadNo, now: crate::base::Timestamp) -> InTx<()> {
+fn end_superseded(tx: &Tx<'_>, upload: UploadNo, now: crate::base::Timestamp) -> VfsResult<()> {
     if let Some(row) = tx.load_upload(upload)?.filter(|row| verdict_on(row) == Verdict::Supersede) {
         tx.save_upload(&UploadRow { stage: Stage::Removed, due: now, parked: None, ..row })?;
         tx.save_upload_hash(upload, None)?;
@@ -97,7 +97,7 @@ fn end_superseded(tx: &Tx<'_>, upload: UploadNo, now: crate::base::Timestamp) ->
 }
 
 /// A photo rewritten in place shows its new size under all its names.
-fn mark_names(tx: &Tx<'_>, node: &NodeRow, dirty: &mut Dirty) -> InTx<()> {
+fn mark_names(tx: &Tx<'_>, node: &NodeRow, dirty: &mut Dirty) -> VfsResult<()> {
     for name in tx.load_names_of(node.ino)? {
         dirty.name(name.parent, &name.name);
     }

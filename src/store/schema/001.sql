@@ -82,12 +82,13 @@ CREATE TABLE members (
     name_tag       BLOB,
     stem_tag       BLOB,
     suffix         INTEGER,
-    provisional    INTEGER NOT NULL DEFAULT 0,
+    provisional    INTEGER NOT NULL DEFAULT 0, -- a suffix that may be given up: 2 given in this pull, 1 in the last
     PRIMARY KEY (album, file)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_by_file ON members (file);
 CREATE INDEX members_by_name ON members (album, name_tag) WHERE name_tag IS NOT NULL;
 CREATE INDEX members_by_stem ON members (album, stem_tag) WHERE stem_tag IS NOT NULL;
+CREATE INDEX members_provisional ON members (album) WHERE provisional > 0;
 
 -- Inodes born here: directories of drops, dropped files, and photos rewritten in place.
 CREATE TABLE nodes (

@@ -1,0 +1,198 @@
+//! Memberships from a diff: the photo's record, its content, what its albums show of it.
+
+use super::photo::{PhotoRecord, raw_record};
+use crate::account::{OpenFile, open_file};
+use crate::base::{AlbumNo, ContentNo, FileId, Ino, Nanos, Part, Timestamp, UserId};
+use crate::crypto::{CollectionKey, StreamHeader, plain_len};
+use crate::namespace::{Dirty, Naming, relist, relist_naming, rename_photo};
+use crate::store::{Counter, FileFacts, FileRow, NewContent, RawRecord, Tx};
+use crate::tree::DropRules;
+use crate::upload::{StepError, apply_registration};
+use crate::wire::File;
+
+/// A row of a diff, opened where it can be.
+pub(super) struct OpenRow {
+    file: File,
+    open: Option<OpenFile>,
+    /// Ciphertext bytes, where the server or a look at the object told.
+    cipher_size: Option<u64>,
+}
+
+impl OpenRow {
+    /// Of a removed membership nothing is to be opened.
+    pub(super) fn new(file: File, key: &CollectionKey) -> Self {
+        let wanted = !file.is_deleted && !file.metadata.is_scrubbed();
+        let open = wanted.then(|| open_file(&file, key).ok()).flatten();
+        let size = file.info.map(|info| info.file_size).and_then(|size| u64::try_from(size).ok());
+        Self { open, cipher_size: size.filter(|size| *size > 0), file }
+    }
+
+    pub(super) fn updation(&self) -> Timestamp {
+        self.file.updation_time
+    }
+
+    /// Very old files have no size in their record: the object must be asked.
+    pub(super) fn lacks_size(&self) -> Option<FileId> {
+        (self.open.is_some() && self.cipher_size.is_none()).then_some(self.file.id)
+    }
+
+    pub(super) fn set_size(&mut self, size: u64) {
+        self.cipher_size = Some(size);
+    }
+}
+
+/// What applying needs to know.
+pub(super) struct Applying<'a> {
+    pub(super) album: AlbumNo,
+    pub(super) user: UserId,
+    pub(super) rules: &'a DropRules,
+    pub(super) now: Nanos,
+    /// The server was asked a second time: what it says now is so.
+    pub(super) confirmed: bool,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Outcome {
+    Applied,
+    /// Older than what is known, and different: the server must say it again. Updates stamp when they arrive and
+    /// commit late (protocol notes, data 7.3), but an old page replayed looks the same.
+    Doubtful,
+}
+
+/// Applies one row. Idempotent: the same row again changes nothing.
+pub(super) fn apply_row(
+    tx: &Tx<'_>,
+    context: &Applying<'_>,
+    row: &OpenRow,
+    dirty: &mut Dirty,
+) -> Result<Outcome, StepError> {
+    let (album, file) = (context.album, row.file.id);
+    let member = tx.load_member(album, file)?;
+    let live = !row.file.is_deleted;
+    if member.as_ref().is_some_and(|member| member.updation == row.updation() && member.live == live) {
+        return Ok(Outcome::Applied);
+    }
+    let older = member.as_ref().is_some_and(|member| row.updation() < member.updation);
+    if older && !context.confirmed {
+        return Ok(Outcome::Doubtful);
+    }
+    if !live {
+        // Nothing is removed here on the word of an older page.
+        if member.is_some() && !older {
+            tx.save_member(album, file, false, row.updation())?;
+            relist(tx, file, dirty)?;
+        }
+        return Ok(Outcome::Applied);
+    }
+    let known = tx.load_file(file)?;
+    if known.is_none() && finish_own_upload(tx, context, &row.file, dirty)? {
+        tx.save_member(album, file, true, row.updation())?;
+        relist(tx, file, dirty)?;
+        return Ok(Outcome::Applied);
+    }
+    let renamed = save_photo(tx, context, row, known.as_ref(), dirty)?;
+    tx.save_member(album, file, true, row.updation())?;
+    if renamed {
+        rename_photo(tx, file, dirty)?;
+    }
+    relist_naming(tx, file, Naming::Later, dirty)?;
+    Ok(Outcome::Applied)
+}
+
+/// A photo that this machine sent and had no answer for (I15): known by its wrapped key.
+fn finish_own_upload(
+    tx: &Tx<'_>,
+    context: &Applying<'_>,
+    file: &File,
+    dirty: &mut Dirty,
+) -> Result<bool, StepError> {
+    if file.owner_id != context.user {
+        return Ok(false);
+    }
+    let Some(upload) = tx.find_upload_by_request_key(&file.encrypted_key)? else { return Ok(false) };
+    apply_registration(tx, context.rules, upload, file.id, context.now, dirty)?;
+    Ok(true)
+}
+
+/// Stores record and content. Answers whether the photo has another name now.
+fn save_photo(
+    tx: &Tx<'_>,
+    context: &Applying<'_>,
+    row: &OpenRow,
+    known: Option<&FileRow>,
+    dirty: &mut Dirty,
+) -> Result<bool, StepError> {
+    let own = row.file.owner_id == context.user;
+    let header: Option<[u8; 24]> = row.file.file.decryption_header.array();
+    let size = row.cipher_size.and_then(|cipher| plain_len(cipher).map(|plain| (cipher, plain)));
+    let (Some(open), Some(header), Some(size)) = (&row.open, header, size) else {
+        return save_unreadable(tx, row, own, known);
+    };
+    let record = PhotoRecord::of(row.file.id, open);
+    let facts = FileFacts {
+        own,
+        kind: Some(record.kind),
+        key: Some(&open.key),
+        label: Some(&record.label),
+        hash: record.hash.as_deref(),
+        hidden: record.hidden,
+        stand_in: record.stand_in,
+    };
+    tx.save_file(row.file.id, &facts, &raw_record(&row.file))?;
+    tx.save_file_trashed(row.file.id, false)?;
+    save_content(tx, row.file.id, StreamHeader(header), size, record.modified, known, context.now, dirty)?;
+    let shown = |label: Option<&crate::store::Label>| label.map(|label| label.display_name().to_owned());
+    let before = known.and_then(|known| shown(known.label.as_ref()));
+    Ok(known.is_some() && before != shown(Some(&record.label)))
+}
+
+/// Counted, and taken up again when the server says something new of it.
+fn save_unreadable(
+    tx: &Tx<'_>,
+    row: &OpenRow,
+    own: bool,
+    known: Option<&FileRow>,
+) -> Result<bool, StepError> {
+    if known.is_none_or(|known| known.kind.is_some()) {
+        tracing::warn!(file = row.file.id.0, "a photo's record cannot be opened; it is not shown");
+        tx.count(Counter::Unreadable, 1)?;
+    }
+    let facts =
+        FileFacts { own, kind: None, key: None, label: None, hash: None, hidden: false, stand_in: false };
+    tx.save_file(row.file.id, &facts, &RawRecord::default())?;
+    Ok(false)
+}
+
+/// A new header is a new content, hence a new inode: two versions never share a page cache (semantics 5.3).
+#[expect(clippy::too_many_arguments, reason = "one content's facts, named")]
+fn save_content(
+    tx: &Tx<'_>,
+    file: FileId,
+    header: StreamHeader,
+    (cipher_size, size): (u64, u64),
+    modified: Timestamp,
+    known: Option<&FileRow>,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> Result<ContentNo, StepError> {
+    if let Some(content) = tx.load_content_by_header(file, &header)? {
+        // A time written through this mount is finer than the record's.
+        if content.mtime.to_timestamp() != modified {
+            tx.save_content_times(content.no, modified.to_nanos(), now)?;
+            dirty.ino(content.ino);
+        }
+        tx.save_file_content(file, content.no)?;
+        return Ok(content.no);
+    }
+    let first = known.is_none_or(|known| known.content.is_none());
+    let ino = match Ino::of_photo(file).filter(|_| first) {
+        Some(ino) => ino,
+        None => tx.next_ino()?,
+    };
+    let (mtime, ctime) = (modified.to_nanos(), if first { modified.to_nanos() } else { now });
+    let content = NewContent { file, part: Part::Whole, header, cipher_size, size, ino, mtime, ctime };
+    let no = tx.insert_content(&content)?;
+    tx.save_file_content(file, no)?;
+    Ok(no)
+}

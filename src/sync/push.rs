@@ -1,0 +1,390 @@
+//! Pushing: changes made here go out in the order they were made, for each photo; equal ones in batches.
+//!
+//! A change stays pending, and shows, until a pull confirms what it did. One that the server refuses reverts the
+//! view and leaves a line in `status` (semantics, tenet 3).
+
+use super::pull::{Reach, Sync, SyncError};
+use crate::account::{OpenMagic, open_magic, rename_collection, seal_magic, wrap_file_key};
+use crate::base::{AlbumId, AlbumKind, AlbumNo, FileId, Printable, Timestamp};
+use crate::namespace::{Dirty, Origin, name_album_directory, other_homes, rename_photo, settle};
+use crate::remote::RemoteError;
+use crate::store::{AlbumState, OpKind, OpRow, StoreError, Trouble, Tx};
+use crate::upload::{AlbumMakingError, Answer, Call, back_off, on_answer};
+use crate::wire::{AddFiles, BATCH, FileMagic, Magic, MoveFiles, UpdateFileMagic, WrappedFile};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Changes that go out in one call: same kind, same albums.
+struct Batch {
+    ops: Vec<OpRow>,
+    call: Call,
+}
+
+/// What became of a batch.
+enum Pushed {
+    Done,
+    /// Not now.
+    Later(Duration),
+    /// Never: a sentence for people.
+    Refused(String),
+}
+
+impl Sync {
+    /// Pushes what is due. Answers when the next change is due, if any waits.
+    ///
+    /// # Errors
+    /// Where the store cannot be read or written; failed calls only put their changes off.
+    pub(super) async fn push(self: &Arc<Self>) -> Result<Option<Timestamp>, SyncError> {
+        self.make_due_albums().await?;
+        let mut settled = Vec::new();
+        while let Some(batch) = self.next_batch(&settled)? {
+            let pushed = self.push_batch(&batch).await;
+            match pushed {
+                Pushed::Done => settled.extend(batch.ops),
+                Pushed::Later(wait) => {
+                    self.put_off(&batch.ops, wait)?;
+                    break;
+                }
+                Pushed::Refused(why) => self.refuse(&batch.ops, &why)?,
+            }
+        }
+        if !settled.is_empty() {
+            self.confirm(&settled).await?;
+        }
+        self.next_due()
+    }
+
+    fn next_due(&self) -> Result<Option<Timestamp>, SyncError> {
+        Ok(self.store().read(|rows| {
+            let ops = rows.load_ops()?.into_iter().map(|op| op.due).min();
+            let albums = rows.load_albums()?.into_iter().filter(|album| album.state == AlbumState::Local);
+            Ok([ops, albums.filter_map(|album| album.create_after).min()].into_iter().flatten().min())
+        })?)
+    }
+
+    /// Albums made here whose time has come; those with photos are made when the first one is sent.
+    async fn make_due_albums(&self) -> Result<(), SyncError> {
+        let now = self.clock.now();
+        let due: Vec<AlbumNo> = self.store().read(|rows| {
+            let local = rows.load_albums()?.into_iter().filter(|album| album.state == AlbumState::Local);
+            Ok(local.filter(|album| album.create_after.is_some_and(|due| due <= now)).map(|album| album.no).collect())
+        })?;
+        for album in due {
+            match self.albums.make_remote(album).await {
+                Ok(_) | Err(AlbumMakingError::Gone) => {}
+                Err(error) => {
+                    tracing::info!(%error, "an album could not be made yet");
+                    let retry = now.saturating_add(Duration::from_secs(30));
+                    self.store().write(|tx| tx.save_album_due(album, retry))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next changes that nothing earlier holds back.
+    fn next_batch(&self, settled: &[OpRow]) -> Result<Option<Batch>, SyncError> {
+        let now = self.clock.now();
+        let done: HashSet<_> = settled.iter().map(|op| op.no).collect();
+        let ops: Vec<OpRow> =
+            self.store().read(|rows| rows.load_ops())?.into_iter().filter(|op| !done.contains(&op.no)).collect();
+        let mut busy: HashSet<FileId> = HashSet::new();
+        let mut batch: Vec<OpRow> = Vec::new();
+        for op in ops {
+            let free = op.file.is_none_or(|file| !busy.contains(&file));
+            let joins = batch.first().is_none_or(|first| goes_with(first, &op));
+            if free && op.due <= now && joins && batch.len() < BATCH && (op.file.is_some() || batch.is_empty()) {
+                batch.push(op.clone());
+            }
+            busy.extend(op.file);
+        }
+        let call = batch.first().map(|op| call_of(op.kind));
+        Ok(call.map(|call| Batch { ops: batch, call }))
+    }
+
+    async fn push_batch(&self, batch: &Batch) -> Pushed {
+        let attempts = batch.ops.first().map_or(0, |op| op.attempts);
+        let outcome = self.send(batch).await;
+        match outcome {
+            Ok(()) => Pushed::Done,
+            Err(SyncError::Remote(error)) => match on_answer(batch.call, &error, attempts) {
+                Answer::Done => Pushed::Done,
+                Answer::After(wait) => Pushed::Later(wait),
+                Answer::BackOff | Answer::FreshTarget | Answer::Reseal => Pushed::Later(wait_for(attempts)),
+                // Waiting for a log-in or for room; asked again now and then.
+                Answer::Park(crate::base::ParkReason::Session | crate::base::ParkReason::Quota) => {
+                    Pushed::Later(Duration::from_secs(60))
+                }
+                // The server has something else than we believe: see, and try once more.
+                Answer::PullAndCompare | Answer::Retarget if attempts < 2 => Pushed::Later(Duration::ZERO),
+                _ => Pushed::Refused(error.to_string()),
+            },
+            Err(error) => {
+                tracing::warn!(%error, "a change could not be pushed yet");
+                Pushed::Later(wait_for(attempts))
+            }
+        }
+    }
+
+    async fn send(&self, batch: &Batch) -> Result<(), SyncError> {
+        let Some(first) = batch.ops.first() else { return Ok(()) };
+        let files: Vec<FileId> = batch.ops.iter().filter_map(|op| op.file).collect();
+        match first.kind {
+            OpKind::Leave => self.send_leave(first, &files).await,
+            OpKind::Move => self.send_move(first.from, first.to, &files).await,
+            OpKind::Add => self.send_add(first.to, &files).await,
+            OpKind::NamePhoto => self.send_names(&batch.ops).await,
+            OpKind::NameAlbum => self.send_album_name(first).await,
+            OpKind::DeleteAlbum => self.send_deletion(first).await,
+        }
+    }
+
+    /// The homes are looked at again: what kept a photo out of Uncategorized may have gone since.
+    async fn send_leave(&self, op: &OpRow, files: &[FileId]) -> Result<(), SyncError> {
+        let (Some(from), Some(planned)) = (op.from, op.to) else { return Ok(()) };
+        for file in files {
+            let homes = self.store().read(|rows| other_homes(rows, *file, from))?;
+            let to = if homes.iter().any(|home| home.no == planned) {
+                planned
+            } else {
+                homes.first().map_or(planned, |home| home.no)
+            };
+            if to != planned {
+                self.send_move(Some(from), Some(to), &[*file]).await?;
+            }
+        }
+        self.send_move(Some(from), Some(planned), files).await
+    }
+
+    async fn send_move(&self, from: Option<AlbumNo>, to: Option<AlbumNo>, files: &[FileId]) -> Result<(), SyncError> {
+        let (Some(from), Some(to)) = (from, to) else { return Ok(()) };
+        let (from_id, to_id) = (self.remote_id(from).await?, self.remote_id(to).await?);
+        if from_id == to_id {
+            return Ok(());
+        }
+        let request =
+            MoveFiles { from_collection_id: from_id, to_collection_id: to_id, files: self.wrap(to, files)? };
+        Ok(self.remote.move_files(&request).await?)
+    }
+
+    async fn send_add(&self, to: Option<AlbumNo>, files: &[FileId]) -> Result<(), SyncError> {
+        let Some(to) = to else { return Ok(()) };
+        let request = AddFiles { collection_id: self.remote_id(to).await?, files: self.wrap(to, files)? };
+        Ok(self.remote.add_files(&request).await?)
+    }
+
+    async fn remote_id(&self, album: AlbumNo) -> Result<AlbumId, SyncError> {
+        match self.albums.make_remote(album).await {
+            Ok(id) => Ok(id),
+            Err(AlbumMakingError::Remote(error)) => Err(error.into()),
+            Err(AlbumMakingError::Store(error)) => Err(error.into()),
+            Err(AlbumMakingError::Account(error)) => Err(error.into()),
+            // Moving into what is gone: the server would say so too.
+            Err(AlbumMakingError::Gone) => Err(gone().into()),
+        }
+    }
+
+    fn wrap(&self, album: AlbumNo, files: &[FileId]) -> Result<Vec<WrappedFile>, SyncError> {
+        let wrapped = self.store().read(|rows| {
+            let Some(key) = rows.load_album_key(album)? else { return Ok(None) };
+            let mut wrapped = Vec::with_capacity(files.len());
+            for file in files {
+                if let Some(file_key) = rows.load_file_key(*file)? {
+                    wrapped.push(wrap_file_key(&key, *file, &file_key));
+                }
+            }
+            Ok(Some(wrapped))
+        })?;
+        wrapped.filter(|wrapped| wrapped.len() == files.len()).ok_or_else(|| gone().into())
+    }
+
+    /// Read, changed, written as a whole: keys that we do not know stay (protocol notes, data 0.3).
+    async fn send_names(&self, ops: &[OpRow]) -> Result<(), SyncError> {
+        let mut list = Vec::with_capacity(ops.len());
+        for op in ops {
+            if let (Some(file), Some(name)) = (op.file, &op.name)
+                && let Some(magic) = self.named(file, name)?
+            {
+                list.push(FileMagic { id: file, magic_metadata: magic });
+            }
+        }
+        if list.is_empty() {
+            return Ok(());
+        }
+        Ok(self.remote.update_public_magic(&UpdateFileMagic { metadata_list: list, skip_version: false }).await?)
+    }
+
+    /// The photo's public metadata with the name; `None` where it has it already.
+    fn named(&self, file: FileId, name: &str) -> Result<Option<Magic>, SyncError> {
+        let (key, record) =
+            self.store().read(|rows| Ok((rows.load_file_key(file)?, rows.load_record(file)?.unwrap_or_default())))?;
+        let key = key.ok_or_else(gone)?;
+        let envelope = record.public.map(|magic| Magic {
+            version: magic.version,
+            count: 1,
+            data: crate::base::B64::of(&magic.data),
+            header: crate::base::B64::of(&magic.header),
+        });
+        let envelope = envelope.map(|magic| if magic.data.0.is_empty() { Magic { count: 0, ..magic } } else { magic });
+        let (version, mut fields) = match open_magic(&key, envelope.as_ref()) {
+            OpenMagic::Absent { version } => (version, serde_json::Map::new()),
+            OpenMagic::Open { version, fields } => (version, fields),
+            // What cannot be read must not be overwritten.
+            OpenMagic::Unreadable { .. } => return Err(gone().into()),
+        };
+        if fields.get("editedName").and_then(|known| known.as_str()) == Some(name) {
+            return Ok(None);
+        }
+        fields.insert("editedName".into(), name.into());
+        Ok(Some(seal_magic(&key, version, &fields)))
+    }
+
+    async fn send_album_name(&self, op: &OpRow) -> Result<(), SyncError> {
+        let (Some(album), Some(name)) = (op.from, &op.name) else { return Ok(()) };
+        let id = self.remote_id(album).await?;
+        let key = self.store().read(|rows| rows.load_album_key(album))?.ok_or_else(gone)?;
+        Ok(self.remote.rename_album(&rename_collection(id, &key, name.as_bytes())).await?)
+    }
+
+    async fn send_deletion(&self, op: &OpRow) -> Result<(), SyncError> {
+        let Some(album) = op.from else { return Ok(()) };
+        let row = self.store().read(|rows| rows.load_album(album))?;
+        match row.and_then(|row| row.remote) {
+            Some(id) => Ok(self.remote.delete_album(id).await?),
+            None => Ok(()),
+        }
+    }
+
+    fn put_off(&self, ops: &[OpRow], wait: Duration) -> Result<(), SyncError> {
+        let due = self.clock.now().saturating_add(wait);
+        self.store().write(|tx| {
+            for op in ops {
+                tx.save_op_retry(op.no, due, op.attempts.saturating_add(1))?;
+            }
+            Ok::<_, SyncError>(())
+        })
+    }
+
+    /// A pull shows what the changes did; only then are they no longer pending.
+    async fn confirm(self: &Arc<Self>, ops: &[OpRow]) -> Result<(), SyncError> {
+        self.pull(Reach::New).await?;
+        self.namespace.commit(Origin::Elsewhere, |tx, dirty| {
+            for op in ops {
+                tx.delete_op(op.no)?;
+            }
+            for op in ops {
+                settle_op(tx, op, dirty)?;
+            }
+            Ok::<_, SyncError>(())
+        })
+    }
+
+    /// The view goes back to what the server has, and `status` says why.
+    fn refuse(&self, ops: &[OpRow], why: &str) -> Result<(), SyncError> {
+        let now = self.clock.now();
+        self.namespace.commit(Origin::Elsewhere, |tx, dirty| {
+            for op in ops {
+                tx.insert_trouble(&Trouble { at: now, kind: "refused".into(), text: sentence(tx, op, why)? })?;
+                tx.delete_op(op.no)?;
+                settle_op(tx, op, dirty)?;
+            }
+            Ok::<_, SyncError>(())
+        })
+    }
+}
+
+fn gone() -> RemoteError {
+    RemoteError::Body("the photo or album is gone, or its key cannot be read".into())
+}
+
+fn wait_for(attempts: u32) -> Duration {
+    back_off(attempts, crate::crypto::random::<1>()[0])
+}
+
+fn call_of(kind: OpKind) -> Call {
+    match kind {
+        OpKind::Leave | OpKind::Move | OpKind::Add => Call::Link,
+        OpKind::NamePhoto => Call::PublicMagic,
+        OpKind::NameAlbum => Call::RenameAlbum,
+        OpKind::DeleteAlbum => Call::DeleteAlbum,
+    }
+}
+
+fn goes_with(first: &OpRow, op: &OpRow) -> bool {
+    first.kind == op.kind && first.from == op.from && first.to == op.to && first.file.is_some() && op.file.is_some()
+}
+
+/// Nothing of this change is pending any more, unless a later one is.
+fn settle_op(tx: &Tx<'_>, op: &OpRow, dirty: &mut Dirty) -> Result<(), StoreError> {
+    match op.kind {
+        OpKind::Leave | OpKind::Move | OpKind::Add => {
+            let Some(file) = op.file else { return Ok(()) };
+            let later = tx.load_ops_of_file(file)?;
+            for album in [op.from, op.to].into_iter().flatten() {
+                let pending = later.iter().any(|op| op.from == Some(album) || op.to == Some(album));
+                if !pending && tx.load_member(album, file)?.is_some() {
+                    settle(tx, album, file, dirty)?;
+                }
+            }
+            Ok(())
+        }
+        OpKind::NamePhoto => {
+            let Some(file) = op.file else { return Ok(()) };
+            if tx.load_ops_of_file(file)?.iter().any(|op| op.kind == OpKind::NamePhoto) {
+                return Ok(());
+            }
+            let row = tx.load_file(file)?;
+            let confirmed = row.as_ref().is_some_and(|row| {
+                row.want_name.as_deref() == row.label.as_ref().map(crate::store::Label::display_name)
+            });
+            tx.save_file_want_name(file, None)?;
+            if confirmed { Ok(()) } else { rename_photo(tx, file, dirty) }
+        }
+        OpKind::NameAlbum => settle_album_name(tx, op, dirty),
+        OpKind::DeleteAlbum => revive_album(tx, op, dirty),
+    }
+}
+
+fn settle_album_name(tx: &Tx<'_>, op: &OpRow, dirty: &mut Dirty) -> Result<(), StoreError> {
+    let Some(album) = op.from else { return Ok(()) };
+    let later = tx.load_ops()?.iter().any(|other| other.kind == OpKind::NameAlbum && other.from == Some(album));
+    let Some(row) = tx.load_album(album)?.filter(|_| !later) else { return Ok(()) };
+    tx.save_album_want_name(album, None)?;
+    // A directory keeps the very name it was given as long as it fits what the server says.
+    if row.want_name.as_deref() == Some(row.name.as_str()) { Ok(()) } else { name_album_directory(tx, album, dirty) }
+}
+
+/// Refused, and still there: it shows again.
+fn revive_album(tx: &Tx<'_>, op: &OpRow, dirty: &mut Dirty) -> Result<(), StoreError> {
+    let Some(album) = op.from else { return Ok(()) };
+    let Some(row) = tx.load_album(album)?.filter(|row| row.state == AlbumState::Deleting) else { return Ok(()) };
+    tx.save_album_state(album, AlbumState::Live)?;
+    dirty.dir(row.ino);
+    name_album_directory(tx, album, dirty)
+}
+
+/// What could not be done, why, and what is so now.
+fn sentence(tx: &Tx<'_>, op: &OpRow, why: &str) -> Result<String, StoreError> {
+    let album = |no: Option<AlbumNo>| -> Result<String, StoreError> {
+        let row = no.map(|no| tx.load_album(no)).transpose()?.flatten();
+        Ok(row.map_or_else(|| "an album".into(), |row| match row.kind {
+            AlbumKind::Uncategorized => "Uncategorized".into(),
+            _ => format!("'{}'", Printable(row.display_name().as_bytes())),
+        }))
+    };
+    let file = op.file.map(|file| tx.load_file(file)).transpose()?.flatten();
+    let photo = file.and_then(|file| file.label).map_or_else(
+        || "a photo".into(),
+        |label| format!("'{}'", Printable(label.display_name().as_bytes())),
+    );
+    let what = match op.kind {
+        OpKind::Leave => format!("{photo} could not be taken out of {}", album(op.from)?),
+        OpKind::Move => format!("{photo} could not be moved from {} to {}", album(op.from)?, album(op.to)?),
+        OpKind::Add => format!("{photo} could not be added to {}", album(op.to)?),
+        OpKind::NamePhoto => format!("{photo} could not be renamed to '{}'", Printable(op.name.as_deref().unwrap_or("").as_bytes())),
+        OpKind::NameAlbum => format!("the album {} could not be renamed", album(op.from)?),
+        OpKind::DeleteAlbum => format!("the album {} could not be removed", album(op.from)?),
+    };
+    Ok(format!("{what}: {why}; it shows again as Ente has it"))
+}
