@@ -22,7 +22,7 @@ pub use kdf::{KDF_LADDER, KdfLimits, derive_kek, derive_login_key};
 pub use key::{CollectionKey, DeviceKey, FileKey, Kek, LoginKey, MasterKey, RecoveryKey, SecretKey, SymmetricKey};
 pub use mnemonic::{parse_recovery_key, recovery_words};
 pub use record::{RecordKey, TagKey};
-pub use srp::{SrpClient, SrpServer, compute_verifier};
+pub use srp::{ClientProof, SrpClient, SrpServer, compute_verifier};
 pub use stream::{
     Blob, CHUNK, CHUNK_OVERHEAD, CIPHER_CHUNK, MacIndex, MacPrefix, StreamHeader, StreamOpener, StreamSealer,
     chunk_count, cipher_len, open_blob, plain_len, seal_blob,
