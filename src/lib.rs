@@ -2,6 +2,7 @@
 //!
 //! The floors of the house, from the ground up, are drawn in `docs/ARCHITECTURE.md`; imports go down only.
 
+pub mod account;
 pub mod app;
 pub mod base;
 pub mod cache;

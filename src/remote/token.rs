@@ -28,6 +28,11 @@ impl TokenCell {
         *self.0.write() = None;
     }
 
+    /// Whether this is the token that the next call carries.
+    pub fn holds(&self, token: &str) -> bool {
+        self.get().is_some_and(|current| current.expose() == token)
+    }
+
     pub(super) fn get(&self) -> Option<Token> {
         self.0.read().clone()
     }
@@ -58,7 +63,7 @@ mod tests {
         assert!(!holder.has_newer(used.as_ref()));
         cell.set("new");
         assert!(holder.has_newer(used.as_ref()));
-        assert_eq!(holder.get().map(|token| token.expose().to_owned()).as_deref(), Some("new"));
+        assert!(holder.holds("new") && !holder.holds("old"));
         cell.clear();
         assert!(!holder.has_newer(used.as_ref()));
     }

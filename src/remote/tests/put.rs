@@ -2,12 +2,16 @@
 
 use super::server::{Act, Reply, Request, Server};
 use super::*;
-use crate::crypto::md5;
 use bytes::Bytes;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Whatever the caller says it is: the client only passes it on.
+fn md5(body: &[u8]) -> [u8; 16] {
+    [body.len() as u8; 16]
+}
 
 fn part(server: &Server, body: &[u8]) -> PartTarget {
     PartTarget {
@@ -176,7 +180,6 @@ async fn a_source_that_takes_its_time_is_no_stall() {
 #[tokio::test]
 async fn an_answer_that_does_not_come_is_waited_for_longer_than_a_stall() {
     let server = storage(|_| {
-        let Reply { .. } = stored();
         Reply::acts([
             Act::Wait(Duration::from_millis(450)),
             Act::Send(b"HTTP/1.1 200 OK\r\nETag: \"slow\"\r\nContent-Length: 0\r\n\r\n".to_vec()),
