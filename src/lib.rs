@@ -6,4 +6,5 @@ pub mod base;
 pub mod crypto;
 pub mod media;
 pub mod remote;
+pub mod upload;
 pub mod wire;
