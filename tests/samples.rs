@@ -1,7 +1,7 @@
 //! Real files, which are not part of the project: the folder is given in `ENTEFS_SAMPLES`. Each is examined as an
 //! upload examines it, in a worker process, and a table of what came out is printed.
 
-use entefs::base::Timestamp;
+use entefs::base::{ReadAt, Timestamp};
 use entefs::media::job::{Answer, Request};
 use entefs::media::{Format, HEAD, Sniffed, Zone, looks_complete, sniff};
 use entefs::upload::isolate::{Isolated, Isolation};
@@ -29,9 +29,11 @@ fn samples() -> Option<Vec<PathBuf>> {
     Some(found)
 }
 
-fn examine(isolated: &Isolated, path: &Path, bytes: &Vec<u8>) -> Option<(Format, Answer)> {
+fn examine(isolated: &Isolated, path: &Path, file: &dyn ReadAt) -> Option<(Format, Answer)> {
+    let mut head = vec![0; HEAD];
+    let len = file.read_at(0, &mut head).expect("memory reads");
     let name = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
-    let Sniffed::Media { format, .. } = sniff(&bytes[..bytes.len().min(HEAD)], &name) else { return None };
+    let Sniffed::Media { format, .. } = sniff(&head[..len], &name) else { return None };
     let request = Request {
         format,
         name,
@@ -41,12 +43,12 @@ fn examine(isolated: &Isolated, path: &Path, bytes: &Vec<u8>) -> Option<(Format,
         facts: true,
         thumbnail: true,
     };
-    Some((format, isolated.run(&request, bytes).expect("no sample breaks a worker")))
+    Some((format, isolated.run(&request, file).expect("no sample breaks a worker")))
 }
 
-fn row(path: &Path, bytes: &Vec<u8>, format: Format, answer: &Answer) -> String {
+fn row(path: &Path, file: &dyn ReadAt, format: Format, answer: &Answer) -> String {
     let facts = answer.facts.as_ref().expect("facts were asked for");
-    let whole = looks_complete(bytes, format).expect("memory reads");
+    let whole = looks_complete(file, format).expect("memory reads");
     let place = facts.place.map(|place| format!("{:.4},{:.4}", place.latitude, place.longitude));
     let size = facts.size.map(|size| format!("{}x{}", size.width, size.height));
     let thumbnail = match &answer.thumbnail {
