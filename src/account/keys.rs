@@ -39,9 +39,14 @@ impl AccountKeys {
     /// resolved by the wrapped key in it.
     pub fn new_collection(&self, name: &[u8], kind: AlbumKind) -> (CreateCollection, CollectionKey) {
         let key = CollectionKey::random();
+        (self.wrap_new_collection(name, kind, &key), key)
+    }
+
+    /// The same for an album whose key was drawn before.
+    pub fn wrap_new_collection(&self, name: &[u8], kind: AlbumKind, key: &CollectionKey) -> CreateCollection {
         let (encrypted_key, key_decryption_nonce) = wrap(&self.master, key.bytes());
-        let (encrypted_name, name_decryption_nonce) = wrap(&key, name);
-        let request = CreateCollection {
+        let (encrypted_name, name_decryption_nonce) = wrap(key, name);
+        CreateCollection {
             encrypted_key,
             key_decryption_nonce,
             encrypted_name,
@@ -50,8 +55,7 @@ impl AccountKeys {
             attributes: CollectionAttributes { version: 1, ..CollectionAttributes::default() },
             magic_metadata: None,
             pub_magic_metadata: None,
-        };
-        (request, key)
+        }
     }
 }
 

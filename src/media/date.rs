@@ -40,7 +40,9 @@ impl Zone {
 
 fn local(wall: NaiveDateTime) -> Option<DateTime<chrono::Utc>> {
     match Local.from_local_datetime(&wall) {
-        MappedLocalTime::Single(time) | MappedLocalTime::Ambiguous(time, _) => Some(time.to_utc()),
+        MappedLocalTime::Single(time) => Some(time.to_utc()),
+        // Not always in this order.
+        MappedLocalTime::Ambiguous(one, other) => Some(one.min(other).to_utc()),
         MappedLocalTime::None => None,
     }
 }

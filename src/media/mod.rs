@@ -15,6 +15,8 @@ mod exif;
 mod findings;
 mod format;
 mod heif;
+#[cfg(test)]
+mod hostile;
 mod ifd;
 pub mod job;
 mod jpeg;

@@ -58,14 +58,16 @@ pub struct Facts {
 
 /// Reads what the file says of itself. A failed read counts as the end of the file: who serves the bytes knows of it.
 pub fn probe(file: &dyn ReadAt, format: Format, circumstances: &Circumstances<'_>) -> Facts {
-    let read = AssertUnwindSafe(|| {
-        let mut findings = Findings::default();
-        read(&Source::new(file, BUDGET), format.layout(), &mut findings);
-        findings
-    });
     // No panic is known; the last line all the same, because the bytes are anybody's.
-    let findings = catch_unwind(read).unwrap_or_default();
+    let findings = catch_unwind(AssertUnwindSafe(|| examine(file, format))).unwrap_or_default();
     conclude(findings, circumstances)
+}
+
+/// Everything the parsers find.
+pub(super) fn examine(file: &dyn ReadAt, format: Format) -> Findings {
+    let mut findings = Findings::default();
+    read(&Source::new(file, BUDGET), format.layout(), &mut findings);
+    findings
 }
 
 fn read(source: &Source<'_>, layout: Layout, findings: &mut Findings) {

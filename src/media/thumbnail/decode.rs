@@ -53,10 +53,10 @@ fn decode_jpeg(file: &dyn ReadAt, bytes: impl Read, limits: &ThumbnailLimits) ->
     let info = decoder.info().ok_or(ThumbnailError::Unsupported)?;
     let decoded = decoder.decode().map_err(jpeg_error)?;
     match info.pixel_format {
-        PixelFormat::L8 => Ok(Pixels { size, grey: true, bytes: decoded }),
+        PixelFormat::L8 => Ok(Pixels::from_grey(size, &decoded)),
         PixelFormat::L16 => Pixels::from_decoder(size, image::ColorType::L16, decoded),
-        PixelFormat::RGB24 => Ok(Pixels { size, grey: false, bytes: decoded }),
-        PixelFormat::CMYK32 => Ok(Pixels::from_cmyk(size, frame.adobe, decoded)),
+        PixelFormat::RGB24 => Ok(Pixels { size, bytes: decoded }),
+        PixelFormat::CMYK32 => Ok(Pixels::from_cmyk(size, frame.adobe, &decoded)),
     }
 }
 
@@ -81,10 +81,11 @@ fn image_limits(limits: &ThumbnailLimits) -> Limits {
 /// The first picture of a decoder, if the file has several.
 fn run<D: ImageDecoder>(decoder: Result<D, ImageError>, limits: &ThumbnailLimits) -> Result<Pixels, ThumbnailError> {
     let mut decoder = decoder.map_err(image_error)?;
-    let (width, height) = decoder.dimensions();
-    let size = check(Size::new(width, height), decoder.total_bytes(), limits)?;
+    let ((width, height), colour) = (decoder.dimensions(), decoder.color_type());
+    // Grey becomes three colours beside it.
+    let copy = if colour.has_color() { 0 } else { u64::from(width) * u64::from(height) * 3 };
+    let size = check(Size::new(width, height), decoder.total_bytes().saturating_add(copy), limits)?;
     decoder.set_limits(image_limits(limits)).map_err(image_error)?;
-    let colour = decoder.color_type();
     let mut bytes = Vec::new();
     let total = usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX);
     bytes.try_reserve_exact(total).map_err(|_| ThumbnailError::TooLarge(format_bytes(total as u64)))?;

@@ -97,7 +97,7 @@ pub fn stand_in() -> &'static [u8] {
     static JPEG: OnceLock<Vec<u8>> = OnceLock::new();
     JPEG.get_or_init(|| {
         let size = Size { width: 300, height: 150 };
-        let black = Pixels { size, grey: true, bytes: vec![0; 300 * 150] };
+        let black = Pixels { size, bytes: vec![0; 300 * 150 * 3] };
         black.encode(70).expect("45,000 black pixels always encode")
     })
 }

@@ -4,15 +4,18 @@
 use super::ThumbnailError;
 use crate::media::findings::Size;
 use crate::media::orientation::Orientation;
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{PixelType, Resizer};
+use fast_image_resize::Resizer;
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
 use image::ColorType;
-use jpeg_encoder::{ChromaSubsamplingMethod, Encoder};
+use jpeg_encoder::{ChromaSubsamplingMethod, Encoder, ImageBuffer, JpegColorType, rgb_to_ycbcr};
 
-/// Eight-bit grey or RGB, row by row from the top, no padding.
+/// Eight-bit RGB, row by row from the top, no padding.
+///
+/// The crates used below are generic over what they work on and compile into us; one kind of pixel, and nothing
+/// that chooses among kinds at run time, keeps the program small and its build short.
 pub struct Pixels {
     pub size: Size,
-    pub grey: bool,
     pub bytes: Vec<u8>,
 }
 
@@ -31,22 +34,23 @@ impl Pixels {
             4 => flatten::<4>(&mut bytes),
             _ => {}
         }
-        Ok(Self { size, grey: channels <= 2, bytes })
+        Ok(if channels <= 2 { Self::from_grey(size, &bytes) } else { Self { size, bytes } })
+    }
+
+    pub fn from_grey(size: Size, grey: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(grey.len() * 3);
+        grey.iter().for_each(|value| bytes.extend_from_slice(&[*value; 3]));
+        Self { size, bytes }
     }
 
     /// Of four inks as `jpeg-decoder` gives them: 0 is none, if `adobe` stored them inverted as it always does.
-    pub fn from_cmyk(size: Size, adobe: bool, mut bytes: Vec<u8>) -> Self {
+    pub fn from_cmyk(size: Size, adobe: bool, inks: &[u8]) -> Self {
         let paper = if adobe { 255 } else { 0 };
-        let mut written = 0;
-        for at in (0..bytes.len() / 4 * 4).step_by(4) {
-            let black = u16::from(bytes[at + 3] ^ paper);
-            for channel in 0..3 {
-                bytes[written] = (u16::from(bytes[at + channel] ^ paper) * black / 255) as u8;
-                written += 1;
-            }
-        }
-        bytes.truncate(written);
-        Self { size, grey: false, bytes }
+        let colours = inks.chunks_exact(4).flat_map(|ink| {
+            let [cyan, magenta, yellow, black] = [ink[0], ink[1], ink[2], ink[3]].map(|ink| u16::from(ink ^ paper));
+            [cyan, magenta, yellow].map(|ink| (ink * black / 255) as u8)
+        });
+        Self { size, bytes: colours.collect() }
     }
 
     /// Fitted into a square, aspect kept; never enlarged.
@@ -55,37 +59,58 @@ impl Pixels {
         if size == self.size {
             return Ok(self);
         }
-        let kind = if self.grey { PixelType::U8 } else { PixelType::U8x3 };
-        let wrong = |error: &dyn std::fmt::Display| ThumbnailError::Malformed(error.to_string());
-        let from =
-            ImageRef::new(self.size.width, self.size.height, &self.bytes, kind).map_err(|error| wrong(&error))?;
-        let mut to = Image::new(size.width, size.height, kind);
-        Resizer::new().resize(&from, &mut to, None).map_err(|error| wrong(&error))?;
-        Ok(Self { size, grey: self.grey, bytes: to.into_vec() })
+        let bytes = self.shrunk(size).map_err(|error| ThumbnailError::Malformed(error.to_string()))?;
+        Ok(Self { size, bytes })
+    }
+
+    fn shrunk(&self, size: Size) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+        let mut bytes = vec![0; size.pixels() as usize * 3];
+        let from = TypedImageRef::<U8x3>::from_buffer(self.size.width, self.size.height, &self.bytes)?;
+        let mut to = TypedImage::<U8x3>::from_buffer(size.width, size.height, &mut bytes)?;
+        // Lanczos, by default.
+        Resizer::new().resize_typed(&from, &mut to, None)?;
+        Ok(bytes)
     }
 
     pub fn upright(self, orientation: Orientation) -> Self {
-        if orientation == Orientation::Upright {
-            return self;
+        match orientation {
+            Orientation::Upright => self,
+            _ => Self { size: orientation.seen(self.size), bytes: orientation.apply::<3>(&self.bytes, self.size) },
         }
-        let bytes = match self.grey {
-            true => orientation.apply::<1>(&self.bytes, self.size),
-            false => orientation.apply::<3>(&self.bytes, self.size),
-        };
-        Self { size: orientation.seen(self.size), grey: self.grey, bytes }
     }
 
     pub fn encode(&self, quality: u8) -> Result<Vec<u8>, ThumbnailError> {
-        let too_large = |_| ThumbnailError::TooLarge(format!("{} × {}", self.size.width, self.size.height));
-        let width = u16::try_from(self.size.width).map_err(too_large)?;
-        let height = u16::try_from(self.size.height).map_err(too_large)?;
-        let kind = if self.grey { jpeg_encoder::ColorType::Luma } else { jpeg_encoder::ColorType::Rgb };
         let mut jpeg = Vec::new();
         let mut encoder = Encoder::new(&mut jpeg, quality);
         encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
-        let encoded = encoder.encode(&self.bytes, width, height, kind);
-        encoded.map_err(|error| ThumbnailError::Malformed(error.to_string()))?;
+        encoder.encode_image(self).map_err(|error| ThumbnailError::Malformed(error.to_string()))?;
         Ok(jpeg)
+    }
+}
+
+impl ImageBuffer for &Pixels {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        JpegColorType::Ycbcr
+    }
+
+    /// Saturates: what is encoded fits a thumbnail's box.
+    fn width(&self) -> u16 {
+        u16::try_from(self.size.width).unwrap_or(u16::MAX)
+    }
+
+    fn height(&self) -> u16 {
+        u16::try_from(self.size.height).unwrap_or(u16::MAX)
+    }
+
+    fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
+        let width = self.size.width as usize * 3;
+        let row = self.bytes.chunks_exact(width).nth(y.into()).unwrap_or_default();
+        for pixel in row.chunks_exact(3) {
+            let (luma, blue, red) = rgb_to_ycbcr(pixel[0], pixel[1], pixel[2]);
+            for (buffer, value) in buffers.iter_mut().zip([luma, blue, red]) {
+                buffer.push(value);
+            }
+        }
     }
 }
 
@@ -152,7 +177,7 @@ mod tests {
         let pixels = Pixels::from_decoder(size, ColorType::Rgba8, bytes).expect("a known type");
         assert_eq!(pixels.bytes, [10, 20, 30, 255, 255, 255, 127, 127, 127]);
         let pixels = Pixels::from_decoder(size, ColorType::La8, vec![9, 255, 9, 0, 0, 128]).expect("a known type");
-        assert_eq!((pixels.bytes, pixels.grey), (vec![9, 255, 127], true));
+        assert_eq!(pixels.bytes, [9, 9, 9, 255, 255, 255, 127, 127, 127]);
     }
 
     #[test]
@@ -170,8 +195,8 @@ mod tests {
     fn inks_are_read_in_both_conventions() {
         let size = Size { width: 2, height: 1 };
         let ink = vec![0, 0, 0, 0, 255, 0, 0, 0];
-        assert_eq!(Pixels::from_cmyk(size, true, ink.clone()).bytes, [255, 255, 255, 0, 255, 255]);
+        assert_eq!(Pixels::from_cmyk(size, true, &ink).bytes, [255, 255, 255, 0, 255, 255]);
         let inverted: Vec<u8> = ink.iter().map(|ink| 255 - ink).collect();
-        assert_eq!(Pixels::from_cmyk(size, false, inverted).bytes, [255, 255, 255, 0, 255, 255]);
+        assert_eq!(Pixels::from_cmyk(size, false, &inverted).bytes, [255, 255, 255, 0, 255, 255]);
     }
 }

@@ -1,0 +1,173 @@
+//! Media work in a child process, so that a decoder that crashes, hangs or eats memory costs that one file its
+//! thumbnail and nothing else.
+//!
+//! Guarantees: a job ends within its time, or its child is killed; no more children decode at once than there are
+//! cores; a job is tried once; a child has limits, no environment and no file but standard input and output, and
+//! dies with this process. Photos reach it in ranges over a socket and touch no disk. One idle child is kept.
+//!
+//! Everything here blocks: call it where blocking is allowed.
+
+mod nursery;
+mod worker;
+
+pub use worker::run_worker;
+
+use crate::base::ReadAt;
+use crate::base::sync::{Condvar, Mutex};
+use crate::media::job::{Answer, JobError, Request};
+use nursery::{Child, Nursery};
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+use thiserror::Error;
+
+/// The hidden first argument under which the program is such a child: see [`run_worker`].
+pub const WORKER_ARGUMENT: &str = "media-worker";
+
+/// How children are kept.
+#[derive(Clone, Debug)]
+pub struct Isolation {
+    /// Run with [`WORKER_ARGUMENT`] and what [`run_worker`] wants behind it.
+    pub program: PathBuf,
+    /// Bytes of address space of a child, the program itself included.
+    pub memory: u64,
+    /// For one job, from its request to its answer.
+    pub time: Duration,
+    /// After this many a child is replaced, so that no leak of a decoder grows.
+    pub jobs_per_child: u32,
+    /// Jobs at once.
+    pub parallel: usize,
+}
+
+impl Default for Isolation {
+    fn default() -> Self {
+        Self {
+            // The running program, also where an update has replaced its file.
+            program: "/proc/self/exe".into(),
+            memory: 768 << 20,
+            time: Duration::from_secs(30),
+            jobs_per_child: 200,
+            parallel: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+/// Why a job has no answer. All but [`Self::Source`] and [`Self::Spawn`] are the file's own doing: it goes up
+/// without facts and with the stand-in.
+#[derive(Debug, Error)]
+pub enum IsolationError {
+    #[error("the media worker crashed on this file ({0})")]
+    Crashed(String),
+    #[error("the media worker did not finish this file in time")]
+    TimedOut,
+    /// The child gave itself up, which is what a failed allocation comes to.
+    #[error("this file needs more memory than a media worker may have")]
+    TooBig,
+    #[error("cannot start a media worker: {0}")]
+    Spawn(#[source] io::Error),
+    /// Nothing is known of the file; its bytes are the problem of whoever keeps them.
+    #[error("a file under examination could not be read: {0}")]
+    Source(#[source] io::Error),
+}
+
+/// Runs jobs in children.
+pub struct Isolated {
+    settings: Isolation,
+    nursery: Nursery,
+    state: Mutex<State>,
+    returned: Condvar,
+}
+
+struct State {
+    free: usize,
+    idle: Option<Child>,
+}
+
+impl Isolated {
+    /// Starts no child yet.
+    ///
+    /// # Errors
+    /// Where the thread that will start them cannot be started.
+    pub fn new(settings: Isolation) -> io::Result<Self> {
+        let nursery = Nursery::open(settings.program.clone(), settings.memory)?;
+        let state = Mutex::new(State { free: settings.parallel.max(1), idle: None });
+        Ok(Self { settings, nursery, state, returned: Condvar::new() })
+    }
+
+    /// Does one job, waiting for a free core first.
+    ///
+    /// # Errors
+    /// See [`IsolationError`]. The same job is never tried twice.
+    pub fn run(&self, request: &Request, file: &dyn ReadAt) -> Result<Answer, IsolationError> {
+        let permit = Permit::take(self);
+        let mut child = self.child().map_err(IsolationError::Spawn)?;
+        match child.run(request, file, self.settings.time) {
+            Ok(answer) => {
+                permit.keep(child);
+                Ok(answer)
+            }
+            Err(JobError::Source(error)) => {
+                permit.keep(child);
+                Err(IsolationError::Source(error))
+            }
+            Err(JobError::Stream(error)) if error.kind() == io::ErrorKind::TimedOut => Err(IsolationError::TimedOut),
+            Err(error) => Err(autopsy(child.end(), &error)),
+        }
+    }
+
+    /// The idle child, if it is still alive, or a new one.
+    fn child(&self) -> io::Result<Child> {
+        let idle = self.state.lock().idle.take();
+        match idle.and_then(Child::if_alive) {
+            Some(idle) => Ok(idle),
+            None => self.nursery.spawn(),
+        }
+    }
+
+    /// The process ID of the idle child, for `status`.
+    pub fn idle_child(&self) -> Option<u32> {
+        self.state.lock().idle.as_ref().map(Child::id)
+    }
+}
+
+/// One of as many as may run at once; given back when dropped, also by a panic.
+struct Permit<'a>(&'a Isolated);
+
+impl<'a> Permit<'a> {
+    fn take(isolated: &'a Isolated) -> Self {
+        let mut state = isolated.state.lock();
+        while state.free == 0 {
+            state = isolated.returned.wait(state);
+        }
+        state.free -= 1;
+        Self(isolated)
+    }
+
+    /// Leaves a child for the next job; a second one, or one that has done its share, ends.
+    fn keep(self, child: Child) {
+        let mut state = self.0.state.lock();
+        if state.idle.is_none() && child.jobs() < self.0.settings.jobs_per_child {
+            state.idle = Some(child);
+            return;
+        }
+        drop(state);
+        drop(child);
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().free += 1;
+        self.0.returned.notify_one();
+    }
+}
+
+fn autopsy(status: io::Result<ExitStatus>, error: &JobError) -> IsolationError {
+    match status {
+        Ok(status) if status.signal() == Some(libc::SIGABRT) => IsolationError::TooBig,
+        Ok(status) => IsolationError::Crashed(format!("{status}; {error}")),
+        Err(_) => IsolationError::Crashed(error.to_string()),
+    }
+}
