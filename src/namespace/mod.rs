@@ -25,7 +25,9 @@ pub use change::{Dirty, Invalidation, Origin};
 pub use dir::{DirInfo, Entry, EntryKey};
 pub use drops::{Destination, destination, resolve_album};
 pub use error::NamespaceError;
-pub use members::{end_membership, enter, leave, name_album_directory, name_member, relist, rename_photo, settle};
+pub use members::{
+    Naming, enter, leave, name_album_directory, name_member, relist, relist_naming, rename_photo, settle,
+};
 pub use ops::{
     ALBUM_DELAY, add_photo, delete_album, leave_album, make_album, move_photo, name_album, name_photo, other_homes,
     special_album,

@@ -141,6 +141,7 @@ fn an_upload_keeps_every_step() {
         sent: false,
         frozen: false,
         killed: false,
+        adopted: false,
     };
     let no = write(&store, |tx| tx.insert_upload(&row));
     let due = |now| store.read(|rows| rows.load_due_uploads(Timestamp(now), &[Stage::Settling], 9)).unwrap().len();

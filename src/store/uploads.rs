@@ -39,6 +39,8 @@ pub struct UploadRow {
     pub frozen: bool,
     /// Its last writer was ended by a signal (semantics 2.3).
     pub killed: bool,
+    /// Found in the spool without a row: a photo with its bytes is it, whatever its name (I17).
+    pub adopted: bool,
 }
 
 impl UploadRow {
@@ -107,7 +109,7 @@ pub struct StageTotals {
 }
 
 const COLUMNS: &str =
-    "no, ino, vault, stage, size, due, attempts, parked, since, as_is, target, supersedes, file, sent, frozen, killed, generation";
+    "no, ino, vault, stage, size, due, attempts, parked, since, as_is, target, supersedes, file, sent, frozen, killed, generation, adopted";
 
 fn malformed() -> StoreError {
     StoreError::Malformed { table: "uploads" }
@@ -136,6 +138,7 @@ fn upload_of(row: &Row<'_>) -> StoreResult<UploadRow> {
         frozen: row.get(14)?,
         killed: row.get(15)?,
         generation: Some(Generation(row.get(16)?)).filter(|generation| generation.0 > 0),
+        adopted: row.get(17)?,
     })
 }
 
@@ -243,7 +246,7 @@ impl Tx<'_> {
     pub fn save_upload(&self, row: &UploadRow) -> StoreResult<()> {
         let mut update = self.conn.prepare_cached(
             "UPDATE uploads SET ino = ?2, vault = ?3, stage = ?4, size = ?5, due = ?6, attempts = ?7, parked = ?8, \
-             since = ?9, as_is = ?10, target = ?11, supersedes = ?12, file = ?13, sent = ?14, frozen = ?15, killed = ?16, generation = ?17 WHERE no = ?1",
+             since = ?9, as_is = ?10, target = ?11, supersedes = ?12, file = ?13, sent = ?14, frozen = ?15, killed = ?16, generation = ?17, adopted = ?18 WHERE no = ?1",
         )?;
         update.execute(params![
             row.no.0,
@@ -263,6 +266,7 @@ impl Tx<'_> {
             row.frozen,
             row.killed,
             row.generation.unwrap_or_default().0,
+            row.adopted,
         ])?;
         Ok(())
     }

@@ -76,6 +76,9 @@ impl Uploader {
     }
 
     fn dedup_of(&self, row: &UploadRow) -> Result<Dedup, StepError> {
+        if row.adopted {
+            return Ok(Dedup::Content);
+        }
         let path = self.store().read(|rows| path_of(rows, row.ino))?.unwrap_or_default();
         Ok(self.drop_of(&path).map_or_else(Dedup::default, |drop| drop.dedup))
     }
@@ -120,10 +123,7 @@ fn plan(tx: &Tx<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -> Result<P
     {
         return Ok(Plan::Unchanged(old));
     }
-    // What could not be linked before is uploaded after all.
-    if row.attempts == 0
-        && let Some(file) = find_equal(tx, row, hashed, dedup)?
-    {
+    if let Some(file) = find_equal(tx, row, hashed, dedup)? {
         return Ok(Plan::Link(file));
     }
     let twins = tx.load_twins(&hashed.hash, hashed.kind())?;
@@ -143,7 +143,9 @@ fn find_equal(
     dedup: Dedup,
 ) -> Result<Option<FileId>, crate::store::StoreError> {
     for file in rows.load_files_by_hash(&hashed.hash, hashed.kind())? {
-        let usable = file.own && !file.hidden && !file.trashed && Some(file.id) != row.supersedes;
+        // One that it could not be linked to before is no candidate again.
+        let refused = row.stage != Stage::Linking && row.file == Some(file.id);
+        let usable = file.own && !file.hidden && !file.trashed && Some(file.id) != row.supersedes && !refused;
         if usable && is_live(rows, &file)? && (dedup == Dedup::Content || has_name(rows, &file, &hashed.title)?) {
             return Ok(Some(file.id));
         }

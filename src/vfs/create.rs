@@ -126,6 +126,7 @@ pub(super) fn new_upload(node: &NodeRow, stage: Stage, now: Timestamp) -> Upload
         sent: false,
         frozen: false,
         killed: false,
+        adopted: false,
     }
 }
 

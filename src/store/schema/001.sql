@@ -144,6 +144,7 @@ CREATE TABLE uploads (
     sent           INTEGER NOT NULL DEFAULT 0, -- a request that makes or links it may have reached the server
     frozen         INTEGER NOT NULL DEFAULT 0, -- was sealed once: its bytes never change again (I2)
     killed         INTEGER NOT NULL DEFAULT 0, -- its last writer was ended by a signal
+    adopted        INTEGER NOT NULL DEFAULT 0, -- found without a row: a photo with its bytes is it, whatever its name
     facts          BLOB,                     -- sealed: hash, kind, name, times as prepared
     prepared       BLOB,                     -- sealed: keys, headers, part MD5s, sealed metadata, thumbnail
     transfer       BLOB,                     -- sealed: URLs and finished parts of a large file

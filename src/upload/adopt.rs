@@ -1,0 +1,328 @@
+//! Starting up: what an earlier process left in the spool meets what the database knows of it (architecture 3,
+//! durability barrier). A spool file alone is enough (I17): one without a row gets one.
+
+use super::step::StepError;
+use crate::base::{Clock, Generation, Ino, ParkReason, Timestamp, UploadNo, VaultId};
+use crate::namespace::{Dirty, Namespace, Origin};
+use crate::spool::{Spool, SpoolError, Swept, SweptState};
+use crate::store::{NodeKind, NodeRow, Rows, Trouble, Tx, UploadRow};
+use crate::tree::{DropRules, FixedPlace, Stage, suffixed};
+use crate::vault::{Base, CommitRecord};
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// How long the bytes of a removed file are kept (semantics 4.3).
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// What the sweep did.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Adoption {
+    /// Files without a row that got one.
+    pub adopted: u64,
+    /// Files whose close or fsync never returned.
+    pub interrupted: u64,
+    pub corrupt: u64,
+}
+
+/// A committed file that no row names.
+struct Stray {
+    id: VaultId,
+    record: CommitRecord,
+    generation: Generation,
+    len: u64,
+    base: Option<Base>,
+}
+
+/// Brings rows and spool files together. To be called once, before the mount, with the albums known.
+///
+/// # Errors
+/// Where spool or store cannot be read or written; nothing is lost by that.
+pub fn adopt_spool(
+    namespace: &Namespace,
+    spool: &Spool,
+    rules: &DropRules,
+    clock: &dyn Clock,
+    settle: Duration,
+) -> Result<Adoption, StepError> {
+    let rows: HashMap<VaultId, UploadRow> =
+        namespace.store().read(|rows| rows.load_all_uploads())?.into_iter().map(|row| (row.vault, row)).collect();
+    let (mut found, mut strays, mut empty) = (Adoption::default(), Vec::new(), Vec::new());
+    let mut seen = HashSet::new();
+    let now = clock.now();
+    for swept in spool.sweep(|id| rows.get(&id).and_then(|row| row.generation)) {
+        seen.insert(swept.id);
+        match rows.get(&swept.id) {
+            Some(row) => namespace.commit(Origin::Elsewhere, |tx, dirty| {
+                meet(tx, row.clone(), &swept, now, settle, &mut found, dirty)
+            })?,
+            None => sort_stray(spool, swept, &mut strays, &mut empty, &mut found)?,
+        }
+    }
+    for row in rows.values().filter(|row| !seen.contains(&row.vault)) {
+        namespace.commit(Origin::Elsewhere, |tx, _| miss(tx, row.clone(), now, &mut found))?;
+    }
+    adopt_strays(namespace, spool, rules, strays, now, settle, &mut found)?;
+    spool.recycle(&empty)?;
+    Ok(found)
+}
+
+/// A row and its file.
+fn meet(
+    tx: &Tx<'_>,
+    mut row: UploadRow,
+    swept: &Swept,
+    now: Timestamp,
+    settle: Duration,
+    found: &mut Adoption,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    if row.stage.is_over() {
+        row.due = row.due.min(now.saturating_add(KEPT));
+        return Ok(tx.save_upload(&row)?);
+    }
+    dirty.ino(row.ino);
+    match &swept.state {
+        Ok(SweptState::Committed { record, generation, len, .. }) => {
+            let newer = row.generation.is_none_or(|known| *generation > known);
+            row.generation = Some(*generation);
+            if record.poisoned {
+                park(&mut row, ParkReason::Interrupted, now, found);
+            } else if row.stage == Stage::Writing || (newer && row.stage.is_writable()) {
+                // The record is what the last flush made durable; the row may be older.
+                take_record(tx, &row, record, *len, dirty)?;
+                row.size = *len;
+                row.settle(now, settle);
+            } else if row.is_held() {
+                row.settle(now, settle);
+            } else {
+                row.due = row.due.min(now.saturating_add(settle));
+            }
+        }
+        Ok(SweptState::Empty | SweptState::NeverCommitted { has_cells: false, .. }) => {
+            if tx.load_node(row.ino)?.is_some_and(|node| node.size == 0) {
+                row.settle(now, settle);
+            } else {
+                park(&mut row, ParkReason::Interrupted, now, found);
+            }
+        }
+        Ok(SweptState::NeverCommitted { .. }) => park(&mut row, ParkReason::Interrupted, now, found),
+        Ok(SweptState::Corrupt { .. }) | Err(_) => park(&mut row, ParkReason::Corrupt, now, found),
+    }
+    Ok(tx.save_upload(&row)?)
+}
+
+fn park(row: &mut UploadRow, reason: ParkReason, now: Timestamp, found: &mut Adoption) {
+    if row.stage == Stage::Writing {
+        row.stage = Stage::Settling;
+    }
+    (row.parked, row.since) = (Some(reason), now);
+    match reason {
+        ParkReason::Interrupted => found.interrupted += 1,
+        _ => found.corrupt += 1,
+    }
+}
+
+fn take_record(
+    tx: &Tx<'_>,
+    row: &UploadRow,
+    record: &CommitRecord,
+    len: u64,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    if let Some(node) = tx.load_node(row.ino)?.filter(|node| node.vault == Some(row.vault)) {
+        // A time set after the flush is in the row alone, and later than what the record says of it.
+        let (mtime, ctime) =
+            if node.size == len { (node.mtime, node.ctime) } else { (record.mtime, record.ctime) };
+        tx.save_node(&NodeRow { size: len, mtime, ctime, ..node })?;
+        dirty.ino(row.ino);
+    }
+    Ok(())
+}
+
+/// A row whose file is not there.
+fn miss(tx: &Tx<'_>, mut row: UploadRow, now: Timestamp, found: &mut Adoption) -> Result<(), StepError> {
+    if row.stage.is_over() {
+        return Ok(tx.delete_upload(row.no)?);
+    }
+    if row.parked != Some(ParkReason::Corrupt) {
+        let reason = if row.generation.is_none() { ParkReason::Interrupted } else { ParkReason::Corrupt };
+        park(&mut row, reason, now, found);
+        tx.save_upload(&row)?;
+    }
+    Ok(())
+}
+
+/// A file without a row: to be adopted, to be used again, or of no use.
+fn sort_stray(
+    spool: &Spool,
+    swept: Swept,
+    strays: &mut Vec<Stray>,
+    empty: &mut Vec<VaultId>,
+    found: &mut Adoption,
+) -> Result<(), StepError> {
+    match swept.state {
+        Ok(SweptState::Empty) => empty.push(swept.id),
+        Ok(SweptState::Committed { record, generation, len, base, .. }) => {
+            strays.push(Stray { id: swept.id, record, generation, len, base });
+        }
+        // Nothing of it was ever promised.
+        Ok(SweptState::NeverCommitted { .. }) => spool.remove(swept.id)?,
+        Ok(SweptState::Corrupt { .. }) | Err(SpoolError::Vault(_)) => {
+            tracing::error!(id = ?swept.id, "a spool file without a row does not verify; it is left where it is");
+            found.corrupt += 1;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+fn adopt_strays(
+    namespace: &Namespace,
+    spool: &Spool,
+    rules: &DropRules,
+    strays: Vec<Stray>,
+    now: Timestamp,
+    settle: Duration,
+    found: &mut Adoption,
+) -> Result<(), StepError> {
+    let superseded: HashSet<VaultId> = strays.iter().filter_map(|stray| stray.record.supersedes).collect();
+    for stray in strays {
+        let dead = stray.record.removed || superseded.contains(&stray.id);
+        if dead && !stray.record.removed {
+            spool.remove(stray.id)?;
+            continue;
+        }
+        namespace.commit(Origin::Elsewhere, |tx, dirty| adopt(tx, rules, &stray, dead, now, settle, dirty))?;
+        if !dead {
+            found.adopted += 1;
+        }
+    }
+    Ok(())
+}
+
+fn adopt(
+    tx: &Tx<'_>,
+    rules: &DropRules,
+    stray: &Stray,
+    removed: bool,
+    now: Timestamp,
+    settle: Duration,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    tx.raise_next_ino(stray.record.ino)?;
+    let ino = match tx.load_node(stray.record.ino)? {
+        None if tx.load_content_by_ino(stray.record.ino)?.is_none() => stray.record.ino,
+        _ => tx.next_ino()?,
+    };
+    let mut row = UploadRow {
+        no: UploadNo(0),
+        ino,
+        vault: stray.id,
+        generation: Some(stray.generation),
+        stage: Stage::Removed,
+        size: stray.len,
+        due: now.saturating_add(KEPT),
+        attempts: 0,
+        parked: None,
+        since: now,
+        as_is: false,
+        target: None,
+        supersedes: stray.base.map(|base| base.file),
+        file: None,
+        sent: false,
+        frozen: false,
+        killed: false,
+        adopted: true,
+    };
+    if removed {
+        tx.insert_upload(&row)?;
+        return Ok(());
+    }
+    row.settle(now, settle);
+    if stray.record.poisoned {
+        row.parked = Some(ParkReason::Interrupted);
+    }
+    tx.insert_upload(&row)?;
+    place(tx, rules, stray, ino, dirty)?;
+    let text = "a file that was accepted was found without its entry and has been put back".to_owned();
+    Ok(tx.insert_trouble(&Trouble { at: now, kind: "adopted".into(), text })?)
+}
+
+/// Puts an adopted file where its record says it was, or as near as that is possible.
+fn place(tx: &Tx<'_>, rules: &DropRules, stray: &Stray, ino: Ino, dirty: &mut Dirty) -> Result<(), StepError> {
+    let record = &stray.record;
+    let path: Vec<&[u8]> = record.path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect();
+    let (name, dirs) = path.split_last().map_or((&b"recovered"[..], &[][..]), |(name, dirs)| (*name, dirs));
+    let parent = match album_directory(tx, dirs)? {
+        Some(album) => album,
+        None => make_directories(tx, rules, dirs, record, dirty)?,
+    };
+    let taken = |name: &[u8]| is_taken(tx, parent, name).unwrap_or(true);
+    let name = (1..).map(|n| suffixed(name, n)).find(|name| !taken(name)).unwrap_or_else(|| name.to_vec());
+    let own = |id: u32| Some(id).filter(|id| *id != u32::MAX);
+    tx.save_node(&NodeRow {
+        uid: own(record.uid),
+        gid: own(record.gid),
+        size: stray.len,
+        mtime: record.mtime,
+        ctime: record.ctime,
+        vault: Some(stray.id),
+        ..NodeRow::new(ino, NodeKind::File, record.mode, record.ctime)
+    })?;
+    tx.save_name(parent, &name, ino)?;
+    dirty.name(parent, &name);
+    Ok(())
+}
+
+fn is_taken(rows: &Rows<'_>, parent: Ino, name: &[u8]) -> Result<bool, StepError> {
+    let photo = match rows.load_album_by_ino(parent)? {
+        Some(album) => rows.find_member(album.no, name)?.is_some(),
+        None => false,
+    };
+    Ok(photo || rows.find_name(parent, name)?.is_some())
+}
+
+/// The directory of an album that is still there under that name.
+fn album_directory(rows: &Rows<'_>, dirs: &[&[u8]]) -> Result<Option<Ino>, StepError> {
+    let is = |place: FixedPlace| move |part: &&[u8]| *part == place.name().as_bytes();
+    match dirs {
+        [place] if is(FixedPlace::Favorites)(place) => Ok(Some(FixedPlace::Favorites.ino())),
+        [place] if is(FixedPlace::Uncategorized)(place) => Ok(Some(FixedPlace::Uncategorized.ino())),
+        [albums, album] if is(FixedPlace::Albums)(albums) => {
+            let albums = rows.load_albums()?;
+            Ok(albums.iter().find(|row| row.is_listed() && row.shown.as_deref() == Some(*album)).map(|row| row.ino))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The directories of a drop, made where they are missing. What lay elsewhere goes below `Drop/`, under the same
+/// directory names, so that it reaches an album of the same name.
+fn make_directories(
+    tx: &Tx<'_>,
+    rules: &DropRules,
+    dirs: &[&[u8]],
+    record: &CommitRecord,
+    dirty: &mut Dirty,
+) -> Result<Ino, StepError> {
+    let owned: Vec<Vec<u8>> = dirs.iter().map(|dir| dir.to_vec()).collect();
+    let inside = rules.find(&owned).is_some();
+    let outside = [vec![b"Drop".to_vec()], owned.iter().skip(1).cloned().collect()].concat();
+    let path = if inside { owned } else { outside };
+    let mut parent = Ino::ROOT;
+    for (depth, name) in path.iter().enumerate() {
+        parent = match tx.find_name(parent, name)? {
+            Some(known) => known,
+            None => {
+                let kind = if depth == 0 { NodeKind::DropRoot } else { NodeKind::Directory };
+                let ino = tx.next_ino()?;
+                tx.save_node(&NodeRow::new(ino, kind, 0o755, record.ctime))?;
+                tx.save_name(parent, name, ino)?;
+                dirty.name(parent, name);
+                ino
+            }
+        };
+    }
+    Ok(parent)
+}
+
