@@ -77,9 +77,6 @@ fn insert_code(tx: &Connection, visitor: &Visitor, email: &str, code: &str) -> A
 /// `POST /users/verify-email`: the first time, this makes the account.
 pub(super) fn verify_email(visitor: &Visitor, Body(request): Body<VerifyEmailRequest>) -> Answer<Json<Authorization>> {
     let (email, sent) = (users::normalize(&request.email), request.ott.trim());
-    if email.is_empty() || sent.is_empty() {
-        return Err(Refusal::BAD_REQUEST);
-    }
     // A miss is counted although the call is refused, so the refusal is a value here.
     let used = visitor.server.database.write(|tx| use_code(tx, visitor, &email, sent))?;
     used?;

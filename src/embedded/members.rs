@@ -26,7 +26,7 @@ pub(super) fn load_sharees(tx: &Connection, album: AlbumId) -> Answer<Vec<Member
 /// `POST /collections/share`: once more changes the role.
 pub(super) fn share(caller: &Caller, Body(request): Body<ShareCollection>) -> Answer<Json<ShareesAnswer>> {
     let email = users::normalize(&request.email);
-    if request.collection_id.0 == 0 || email.is_empty() || request.encrypted_key.is_empty() {
+    if request.collection_id.0 == 0 || email.is_empty() {
         return Err(Refusal::BAD_REQUEST);
     }
     let sharees = caller.server.database.write(|tx| {

@@ -134,6 +134,7 @@ pub(super) fn enable_totp(caller: &Caller, Body(request): Body<TotpEnableRequest
 pub(super) fn set_totp_secret(tx: &Connection, user: UserId, secret: Option<&[u8]>) -> Answer<()> {
     run(tx, "UPDATE users SET totp_secret = ? WHERE id = ?", params![secret, user.0])?;
     run(tx, "DELETE FROM totp_setups WHERE user = ?", [user.0])?;
+    run(tx, "DELETE FROM totp_used WHERE user = ?", [user.0])?;
     Ok(())
 }
 

@@ -248,9 +248,10 @@ pub(super) fn update(caller: &Caller, Body(request): Body<SrpUpdateRequest>) -> 
     let m1 = check_proof_shape(&request.srp_m1)?;
     // Museum's handler panics without them.
     let keys = request.updated_key_attr.ok_or(Refusal::CRASH)?;
-    accounts::check_kdf(keys.mem_limit, keys.ops_limit)?;
     let setup = load_setup(caller, &request.setup_id)?;
+    // The setup is used up even where the new keys are refused.
     let srp_m2 = prove(caller, &setup, &m1)?;
+    accounts::check_kdf(keys.mem_limit, keys.ops_limit)?;
     caller.server.database.write(|tx| {
         replace_srp(tx, &setup)?;
         rewrap(tx, caller.user, keys)?;

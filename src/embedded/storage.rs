@@ -9,7 +9,7 @@ use super::storage_refusal::{StorageAnswer, StorageRefusal, set};
 use super::visit::{header_text, parse_query};
 use crate::base::B64;
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, BodyDataStream, Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -45,14 +45,38 @@ fn respond(outcome: StorageAnswer<Response>) -> Response {
     outcome.unwrap_or_else(StorageRefusal::into_response)
 }
 
-async fn put_object(State(server): State<Arc<Shared>>, key: Key, request: Request) -> Response {
-    respond(put(server, key, request).await)
+/// What a PUT may do, how long its body is, and what its MD5 must be.
+struct Admission {
+    grant: Grant,
+    length: u64,
+    declared: Option<[u8; 16]>,
 }
 
-async fn put(server: Arc<Shared>, key: Key, request: Request) -> StorageAnswer<Response> {
+async fn put_object(State(server): State<Arc<Shared>>, key: Key, request: Request) -> Response {
+    let admission = admit(&server, &key, &request);
+    let body = request.into_body();
+    match admission {
+        Ok(admission) => respond(put(server, admission, body).await),
+        Err(refusal) => {
+            drain(body.into_data_stream()).await;
+            refusal.into_response()
+        }
+    }
+}
+
+fn admit(server: &Shared, key: &Key, request: &Request) -> StorageAnswer<Admission> {
     let length = content_length(request.headers())?;
-    let grant = check(&server, &key, &request)?;
-    let declared = declared_md5(request.headers())?;
+    let grant = check(server, key, request)?;
+    Ok(Admission { grant, length, declared: declared_md5(request.headers())? })
+}
+
+/// A client that is still sending would not see an answer: the connection would break under it.
+async fn drain(mut body: BodyDataStream) {
+    while let Some(Ok(_)) = body.next().await {}
+}
+
+async fn put(server: Arc<Shared>, admission: Admission, body: Body) -> StorageAnswer<Response> {
+    let Admission { grant, length, declared } = admission;
     let work = move |pieces| {
         if grant.part > 0 {
             multipart::put_part(&server, &grant, pieces, declared)
@@ -60,7 +84,7 @@ async fn put(server: Arc<Shared>, key: Key, request: Request) -> StorageAnswer<R
             store(&server, &grant, pieces, declared)
         }
     };
-    let etag = with_body(request.into_body(), length, work).await?;
+    let etag = with_body(body, length, work).await?;
     let mut response = StatusCode::OK.into_response();
     set(&mut response, header::ETAG, &format!("\"{etag}\""));
     Ok(response)
@@ -73,9 +97,12 @@ fn store(server: &Shared, grant: &Grant, pieces: Pieces, declared: Option<[u8; 1
     Ok(etag)
 }
 
-/// A chunked body has none.
+/// A chunked body has none; where nothing is said there is no body.
 fn content_length(headers: &HeaderMap) -> StorageAnswer<u64> {
-    header_text(headers, "Content-Length").parse().map_err(|_| StorageRefusal::MissingContentLength)
+    match header_text(headers, "Content-Length") {
+        "" if !headers.contains_key(header::TRANSFER_ENCODING) => Ok(0),
+        text => text.parse().map_err(|_| StorageRefusal::MissingContentLength),
+    }
 }
 
 fn declared_md5(headers: &HeaderMap) -> StorageAnswer<Option<[u8; 16]>> {
@@ -105,6 +132,7 @@ async fn with_body<T: Send + 'static>(
         }
     }
     drop(sender);
+    drain(stream).await;
     writer.await.map_err(|_| StorageRefusal::Internal)?
 }
 

@@ -174,6 +174,10 @@ pub(super) struct Body<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send + 'static> Bind for Body<T> {
     fn bind(bytes: &Bytes) -> Answer<Self> {
+        // Serde reads a struct from a list too; Go does not.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Refusal::BAD_REQUEST);
+        }
         serde_json::from_slice(bytes).map(Self).map_err(|_| Refusal::BAD_REQUEST)
     }
 }
@@ -277,7 +281,7 @@ mod tests {
     fn a_body_is_parsed_as_strictly_as_go_does() {
         type Ott = Body<crate::wire::OttRequest>;
         assert!(Ott::bind(&Bytes::from_static(br#"{"email":"a","other":1}"#)).is_ok());
-        for bad in [&b""[..], b"[", b"{\"email\":1}", b"\"x\""] {
+        for bad in [&b""[..], b"[]", b"{", b"{\"email\":1}", b"\"x\"", b"null"] {
             assert_eq!(Ott::bind(&Bytes::from_static(bad)).map(|_| ()), Err(Refusal::BAD_REQUEST));
         }
     }

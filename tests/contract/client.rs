@@ -7,6 +7,7 @@ use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// One test's way to the server. The runtime of a test owns its connections, so each test makes its own.
 #[derive(Clone)]
@@ -46,7 +47,10 @@ impl Client {
     pub fn to(base: &str) -> Self {
         // The name of no crypto provider is built in, so the first to come installs one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(60))
+            .redirect(reqwest::redirect::Policy::none());
         Self {
             http: http.build().expect("a client without options that can fail"),
             base: base.to_owned(),

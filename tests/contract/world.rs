@@ -69,7 +69,7 @@ pub async fn set_plan(account: &Account, bytes: u64, is_expired: bool) -> bool {
     let expiry: i64 = if is_expired { 1 } else { 4_000_000_000_000_000 };
     let request = json!({
         "userID": account.id, "storage": bytes, "expiryTime": expiry, "productID": "free",
-        "transactionID": "contract", "paymentProvider": "", "attributes": {},
+        "transactionID": format!("contract-{}", account.id), "paymentProvider": "", "attributes": {},
     });
     Client::new().with_token(token).put("/admin/user/subscription", &request).await.ok();
     true
