@@ -106,7 +106,11 @@ impl OpenFile {
     /// The cells of these blocks, from the lowest to the highest.
     fn cells_of(&self, blocks: Range<u32>) -> Range<u32> {
         let cells = blocks.filter_map(|block| self.sparse.cell_of(BlockIndex(block)));
-        cells.fold(u32::MAX..0, |all, cell| all.start.min(cell.0)..all.end.max(cell.0 + 1))
+        let span = |all: Option<Range<u32>>, cell: Cell| match all {
+            None => Some(cell.0..cell.0 + 1),
+            Some(all) => Some(all.start.min(cell.0)..all.end.max(cell.0 + 1)),
+        };
+        cells.fold(None, span).unwrap_or_default()
     }
 }
 
@@ -213,7 +217,8 @@ impl CachedFile {
     /// no error, they are fetched again next time.
     pub fn write_blocks(&self, offset: u64, data: &[u8]) -> bool {
         let range = self.clip(offset, data.len());
-        let is_aligned = offset % BLOCK as u64 == 0 && (data.len() % BLOCK == 0 || range.end == self.len);
+        let is_aligned =
+            offset.is_multiple_of(BLOCK as u64) && (data.len().is_multiple_of(BLOCK) || range.end == self.len);
         debug_assert!(is_aligned, "{offset} {}", data.len());
         if !is_aligned || range.is_empty() || self.len > MAX_LEN || !self.shared.accepts() {
             return range.is_empty();

@@ -470,6 +470,6 @@ mod tests {
         let contents = Contents::of_ranges(&[0..4096, CELLS_AT + stride - 10..CELLS_AT + 2 * stride + 7]);
         assert_eq!(contents.overhead, 4096);
         assert_eq!(contents.extents, BTreeMap::from([(0, 10), (1, stride), (2, 7)]));
-        assert_eq!(Contents::of_ranges(&[4000..CELLS_AT + 1]).extents, BTreeMap::from([(0, 1)]));
+        assert_eq!(Contents::of_ranges(&vec![4000..CELLS_AT + 1; 1]).extents, BTreeMap::from([(0, 1)]));
     }
 }

@@ -155,7 +155,9 @@ impl Shared {
             match reservation {
                 Reservation::Granted => return true,
                 Reservation::Refused => return false,
-                Reservation::After(victim) => drop(self.evict(&victim)),
+                Reservation::After(victim) => {
+                    self.evict(&victim);
+                }
             }
         }
     }

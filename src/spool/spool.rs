@@ -143,7 +143,7 @@ impl Spool {
                 if is_sealed {
                     file.freeze();
                 }
-                self.register(file).map(Found::File)
+                self.register(*file).map(Found::File)
             }
             Opened::NeverCommitted { has_cells, record } => Ok(Found::NeverCommitted { has_cells, record }),
             Opened::Corrupt { record } => Ok(Found::Corrupt { record }),

@@ -187,7 +187,8 @@ mod tests {
     fn holes_read_as_zeros_and_take_no_room() {
         let disk = FileDisk::new(tempfile::tempfile().unwrap());
         disk.write_at(1 << 20, &[7; 8192]).unwrap();
-        assert_eq!(disk.data_ranges().unwrap(), [(1 << 20)..(1 << 20) + 8192]);
+        let ranges = disk.data_ranges().unwrap();
+        assert_eq!((ranges.len(), &ranges[0]), (1, &((1 << 20)..(1 << 20) + 8192)));
         disk.punch((1 << 20)..(1 << 20) + 4096).unwrap();
         let (mut one, mut two) = ([1; 4096], [1; 8192]);
         let mut bufs = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut two)];

@@ -31,13 +31,6 @@ const PURPOSE: &str = "entefs vault: the key of a sealed file, version 1";
 const BINDING_AT: usize = 2048;
 const BINDING_TEXT: usize = 32;
 
-/// What is found where a head should be.
-pub(crate) enum FoundHead {
-    /// Nothing was written there.
-    Blank,
-    Valid(CellCipher),
-}
-
 /// A new key, and the head that holds it.
 pub(crate) fn make_head(device: &DeviceKey, id: VaultId) -> (CellCipher, Vec<u8>) {
     let key = VaultKey::random();
@@ -49,22 +42,22 @@ pub(crate) fn make_head(device: &DeviceKey, id: VaultId) -> (CellCipher, Vec<u8>
     (CellCipher::new(&key, id), head.0)
 }
 
-/// Opens a head sector; a short one is as if filled up with zeros.
+/// Opens a head sector; `None` where nothing was written. A short one is as if filled up with zeros.
 ///
 /// # Errors
 /// [`VaultError::Version`] for a later format, [`VaultError::Corrupt`] for a head that was written and does not
 /// verify (or was written under another device key).
-pub(crate) fn open_head(device: &DeviceKey, sector: &[u8]) -> Result<FoundHead, VaultError> {
+pub(crate) fn open_head(device: &DeviceKey, sector: &[u8]) -> Result<Option<CellCipher>, VaultError> {
     let mut head = [0; USED];
     let have = sector.len().min(USED);
     head[..have].copy_from_slice(&sector[..have]);
     if head == [0; USED] {
-        return Ok(FoundHead::Blank);
+        return Ok(None);
     }
-    parse_head(device, &head)
+    parse_head(device, &head).map(Some)
 }
 
-fn parse_head(device: &DeviceKey, head: &[u8; USED]) -> Result<FoundHead, VaultError> {
+fn parse_head(device: &DeviceKey, head: &[u8; USED]) -> Result<CellCipher, VaultError> {
     let corrupt = || VaultError::Corrupt("its head was changed, or belongs to another device key");
     let (plain, wrapped) = head.split_at(PLAIN);
     let mut fields = Decoder(plain);
@@ -79,7 +72,7 @@ fn parse_head(device: &DeviceKey, head: &[u8; USED]) -> Result<FoundHead, VaultE
     let key = VaultKey::from_slice(&key).map_err(|_| corrupt())?;
     fields.u32().ok_or_else(corrupt)?;
     let id = fields.array().ok_or_else(corrupt)?;
-    Ok(FoundHead::Valid(CellCipher::new(&key, VaultId(id))))
+    Ok(CellCipher::new(&key, VaultId(id)))
 }
 
 /// What a cache file may be read as. Without it a file moved under another's name would be read as that other one,
@@ -134,9 +127,9 @@ mod tests {
     fn a_head_opens_under_its_device_key_alone() {
         let (device, id) = (DeviceKey::random(), VaultId([4; 16]));
         let (_, head) = make_head(&device, id);
-        assert!(matches!(open_head(&device, &head), Ok(FoundHead::Valid(cipher)) if cipher.id() == id));
+        assert!(matches!(open_head(&device, &head), Ok(Some(cipher)) if cipher.id() == id));
         assert!(matches!(open_head(&DeviceKey::random(), &head), Err(VaultError::Corrupt(_))));
-        assert!(matches!(open_head(&device, &[]), Ok(FoundHead::Blank)));
+        assert!(matches!(open_head(&device, &[]), Ok(None)));
         for bit in 0..USED * 8 {
             let mut changed = head.clone();
             changed[bit / 8] ^= 1 << (bit % 8);

@@ -20,7 +20,7 @@ use super::cipher::{CellCipher, Place};
 use super::disk::Disk;
 use super::error::VaultError;
 use super::file::{LastCommit, Poison, SealedFile, State};
-use super::head::{FoundHead, open_head};
+use super::head::open_head;
 use super::layout::{BATCH, BLOCK, CELLS_AT, Generation, HEAD_LEN, NONCE, SLOT_LEN, TAG};
 use super::map::{Block, BlockMap};
 use super::pages::PageBuf;
@@ -32,7 +32,7 @@ use std::sync::Arc;
 /// What a file on disk turned out to be.
 pub enum Opened {
     /// As of its last commit that holds.
-    Committed { file: SealedFile, record: CommitRecord, generation: Generation },
+    Committed { file: Box<SealedFile>, record: CommitRecord, generation: Generation },
     /// No commit of it ever returned. The record is that of a first one under way, if it can be read.
     NeverCommitted { has_cells: bool, record: Option<CommitRecord> },
     /// A commit that returned does not verify. Nothing was changed; the record is the newest that can be read.
@@ -69,8 +69,8 @@ impl SealedFile {
             false => Opened::NeverCommitted { has_cells, record },
         };
         let cipher = match open_head(device, &front[..HEAD_LEN]) {
-            Ok(FoundHead::Valid(cipher)) => cipher,
-            Ok(FoundHead::Blank) => return Ok(none(None)),
+            Ok(Some(cipher)) => cipher,
+            Ok(None) => return Ok(none(None)),
             Err(VaultError::Corrupt(_)) => return Ok(Opened::Corrupt { record: None }),
             Err(error) => return Err(error),
         };
@@ -108,7 +108,8 @@ impl SealedFile {
             ..State::empty(None)
         };
         let file_record = file.record;
-        Ok(Opened::Committed { file: Self::assemble(disk, cipher, budget, state), record: file_record, generation })
+        let file = Box::new(Self::assemble(disk, cipher, budget, state));
+        Ok(Opened::Committed { file, record: file_record, generation })
     }
 }
 

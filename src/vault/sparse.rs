@@ -12,7 +12,7 @@ use super::cells::CellSpace;
 use super::cipher::{CellCipher, Place};
 use super::disk::{Disk, FileDisk};
 use super::error::VaultError;
-use super::head::{Binding, FoundHead, make_head, open_head};
+use super::head::{Binding, make_head, open_head};
 use super::layout::{
     BATCH, BLOCK, BlockIndex, CELLS_AT, Cell, HEAD_LEN, MAX_LEN, SLOT_LEN, STRIDE, block_count, padded_len,
 };
@@ -248,10 +248,7 @@ fn read_front(disk: &FileDisk) -> io::Result<PageBuf> {
 }
 
 fn open_cipher(device: &DeviceKey, front: &[u8]) -> Result<CellCipher, VaultError> {
-    match open_head(device, &front[..HEAD_LEN])? {
-        FoundHead::Valid(cipher) => Ok(cipher),
-        FoundHead::Blank => Err(VaultError::Corrupt("it has no head")),
-    }
+    open_head(device, &front[..HEAD_LEN])?.ok_or(VaultError::Corrupt("it has no head"))
 }
 
 /// The newest commit; a slot that was written and does not verify may have been a newer one.

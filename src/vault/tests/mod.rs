@@ -7,6 +7,7 @@ mod faults;
 mod model;
 mod power;
 pub(crate) mod sim;
+mod sparse;
 mod threads;
 
 use super::record::tests::sample_record;
@@ -44,7 +45,7 @@ pub(super) fn open_with(disk: &SimDisk, known: Option<Generation>, budget: &Arc<
 }
 
 /// The file, where a commit of it must be there.
-pub(super) fn open_committed(disk: &SimDisk) -> (SealedFile, CommitRecord, Generation) {
+pub(super) fn open_committed(disk: &SimDisk) -> (Box<SealedFile>, CommitRecord, Generation) {
     match open(disk, None) {
         Opened::Committed { file, record, generation } => (file, record, generation),
         Opened::NeverCommitted { .. } => panic!("no commit found"),

@@ -56,7 +56,7 @@ impl World {
             return None;
         };
         file.tuning = self.tuning;
-        (self.disk, self.file, self.record) = (disk, file, record);
+        (self.disk, self.file, self.record) = (disk, *file, record);
         Some(generation)
     }
 
