@@ -130,6 +130,11 @@ pub fn open_file(file: &File, album: &CollectionKey) -> AccountResult<OpenFile> 
     })
 }
 
+/// The fields of a photo's base metadata as stored; `None` where they do not open.
+pub fn open_metadata(key: &impl SymmetricKey, header: &[u8], data: &[u8]) -> Option<Map<String, Value>> {
+    fields_of(&open_blob(key, header, data).ok()?)
+}
+
 /// Opens an envelope of magic metadata (data 0.3).
 pub fn open_magic(key: &impl SymmetricKey, magic: Option<&Magic>) -> OpenMagic {
     let Some(magic) = magic else { return OpenMagic::Absent { version: 0 } };

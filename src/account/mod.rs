@@ -26,7 +26,7 @@ pub use flow::{AccountFlows, LoggedOut, PasskeyPace};
 pub use kdf::{Argon2Kdf, Kdf};
 pub use keyring::{Keyring, KeyringFault, OsKeyring};
 pub use keys::{
-    AccountKeys, OpenFile, OpenMagic, open_collection_name, open_file, open_magic, rename_collection, seal_magic,
+    AccountKeys, OpenFile, OpenMagic, open_collection_name, open_file, open_magic, open_metadata, rename_collection, seal_magic,
     wrap_file_key,
 };
 pub use prompt::{Derivation, PasswordPurpose, Prompt};

@@ -153,7 +153,7 @@ impl DropSection {
 
     fn since(&self) -> Result<Option<Timestamp>, &'static str> {
         let Some(text) = &self.since else { return Ok(None) };
-        super::time::parse_date(text).map(Some).ok_or("write a date like 2024-12-31")
+        crate::base::calendar::parse_date(text).map(Some).ok_or("write a date like 2024-12-31")
     }
 }
 

@@ -1,10 +1,21 @@
 //! Floor 8: putting the floors together for a mount, a command or the demo.
 
+mod commands;
 mod config;
+mod duties;
+mod engine;
+mod failure;
+mod lock;
+mod mounting;
 mod options;
 mod paths;
-pub mod time;
+mod report;
+mod texts;
 
 pub use config::{Config, ConfigError};
+pub use engine::{Engine, EngineParts};
+pub use failure::{Exit, Failure};
+pub use lock::{Holder, StateLock};
+pub use mounting::{MountView, mount_failure, serve_mount};
 pub use options::{MountOptions, OptionError};
 pub use paths::Paths;

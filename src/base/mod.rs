@@ -4,6 +4,7 @@
 //! poisoned by a panic (which the mount survives) stays usable.
 
 mod b64;
+pub mod calendar;
 mod id;
 mod ino;
 mod model;

@@ -9,4 +9,4 @@ mod dying;
 mod invalidator;
 mod session;
 
-pub use session::{MountError, MountSettings, Mounted, mount, unmount};
+pub use session::{MountError, MountSettings, Mounted, is_mounted, is_stale, mount, unmount};

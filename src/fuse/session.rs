@@ -23,6 +23,9 @@ const THREADS: usize = 2;
 /// Sequential reads arrive in pieces of this size where root may say so.
 const READ_AHEAD_KIB: &str = "1024";
 
+/// The source of our mounts, by which they are told from others.
+const SOURCE: &str = "entefs";
+
 /// How to mount.
 #[derive(Clone, Debug)]
 pub struct MountSettings {
@@ -82,7 +85,7 @@ pub fn mount(
 fn config(settings: &MountSettings) -> Config {
     let mut config = Config::default();
     config.mount_options = vec![
-        MountOption::FSName("entefs".into()),
+        MountOption::FSName(SOURCE.into()),
         // `Subtype` is lost when root mounts (facts of FUSE, 7).
         MountOption::CUSTOM("subtype=entefs".into()),
         MountOption::DefaultPermissions,
@@ -153,13 +156,31 @@ fn widen_read_ahead(dir: &Path) {
     }
 }
 
-/// `major:minor` of a mount, from mountinfo: our own mount is never asked (facts of FUSE, 6).
+/// Whether this program has something mounted there, dead or alive. The mount itself is not asked: it might not answer.
+pub fn is_mounted(dir: &Path) -> bool {
+    mountinfo_fields(dir).is_some_and(|fields| {
+        let after_dash = fields.iter().skip_while(|field| field.as_slice() != b"-");
+        after_dash.skip(2).next().is_some_and(|source| source == SOURCE.as_bytes())
+    })
+}
+
+/// Whether the directory is a mountpoint whose server died.
+pub fn is_stale(dir: &Path) -> bool {
+    let answer = fs::metadata(dir);
+    answer.is_err_and(|error| error.raw_os_error() == Some(libc::ENOTCONN))
+}
+
+/// `major:minor` of a mount.
 fn device_of(dir: &Path) -> Option<String> {
+    String::from_utf8(mountinfo_fields(dir)?.get(2)?.clone()).ok()
+}
+
+/// The line of mountinfo about the topmost mount on `dir`, split (facts of FUSE, 6).
+fn mountinfo_fields(dir: &Path) -> Option<Vec<Vec<u8>>> {
     let mounts = fs::read("/proc/self/mountinfo").ok()?;
-    let line = mounts.split(|byte| *byte == b'\n').rev().find(|line| {
-        line.split(|byte| *byte == b' ').nth(4).is_some_and(|point| unescape(point) == dir.as_os_str().as_bytes())
-    })?;
-    String::from_utf8(line.split(|byte| *byte == b' ').nth(2)?.to_vec()).ok()
+    let lines = mounts.split(|byte| *byte == b'\n').rev();
+    let fields = lines.map(|line| line.split(|byte| *byte == b' ').map(unescape).collect::<Vec<_>>());
+    fields.into_iter().find(|fields| fields.get(4).is_some_and(|point| point == dir.as_os_str().as_bytes()))
 }
 
 /// mountinfo writes blanks and backslashes as three octal digits.

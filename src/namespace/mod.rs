@@ -19,6 +19,7 @@ mod path;
 mod project;
 mod refresh;
 mod space;
+mod state;
 
 pub use attr::{Attr, AttrKind, Defaults};
 pub use change::{Dirty, Invalidation, Origin};
@@ -34,6 +35,7 @@ pub use ops::{
 };
 pub use path::{directory_of, path_of};
 pub use space::Space;
+pub use state::{FileState, current_upload, photo_of, reason_of, state_of};
 
 use crate::base::{Ino, Nanos};
 use crate::store::{Store, StoreError, StoreResult, Tx};

@@ -11,6 +11,7 @@ use super::retry::{Attempts, Repeat};
 use super::storage::{KeptUrls, Storage};
 use super::targets::ThumbnailUrls;
 use super::token::{Token, TokenCell};
+use crate::base::sync::Bell;
 use crate::base::{AlbumId, AlbumKind, FileId, Timestamp};
 use crate::wire::{
     AddFiles, Collection, CollectionAnswer, CreateCollection, File, MoveFiles, PublicKeyAnswer, RemoveFiles,
@@ -30,6 +31,7 @@ pub struct HttpRemote {
     pub(super) api: ApiClient,
     pub(super) storage: Storage,
     token: TokenCell,
+    session_over: Bell,
     pub(super) limits: Limits,
     pub(super) urls: KeptUrls,
     pub(super) thumbnails: ThumbnailUrls,
@@ -46,6 +48,7 @@ impl HttpRemote {
             storage: Storage::new(&options)?,
             limits: Limits::new(options.limits),
             token: options.token,
+            session_over: options.session_over,
             urls: KeptUrls::default(),
             thumbnails: ThumbnailUrls::default(),
             no_single_parts: AtomicBool::new(false),
@@ -100,12 +103,17 @@ impl HttpRemote {
     /// Sends with the token of the moment; once more where a log-in has swapped it meanwhile.
     pub(super) async fn send(&self, call: &ApiCall) -> RemoteResult<Bytes> {
         let used = self.token.get();
-        let answer = self.api.send(call, used.as_ref().map(Token::expose)).await;
-        match answer {
-            Err(error) if error.is_session_over() && self.token.has_newer(used.as_ref()) => {
-                self.api.send(call, self.token.get().as_ref().map(Token::expose)).await
-            }
-            answer => answer,
+        let mut answer = self.api.send(call, used.as_ref().map(Token::expose)).await;
+        if is_session_over(&answer) && self.token.has_newer(used.as_ref()) {
+            answer = self.api.send(call, self.token.get().as_ref().map(Token::expose)).await;
+        }
+        self.note_session(&answer);
+        answer
+    }
+
+    fn note_session<T>(&self, answer: &RemoteResult<T>) {
+        if is_session_over(answer) {
+            self.session_over.ring();
         }
     }
 
@@ -121,10 +129,17 @@ impl HttpRemote {
             match answer {
                 Err(error) if error.status() == Some(429) && Instant::now() < deadline => {}
                 Err(error) if error.is_session_over() && self.token.has_newer(used.as_ref()) => {}
-                answer => return answer,
+                answer => {
+                    self.note_session(&answer);
+                    return answer;
+                }
             }
         }
     }
+}
+
+fn is_session_over<T>(answer: &RemoteResult<T>) -> bool {
+    matches!(answer, Err(error) if error.is_session_over())
 }
 
 #[async_trait]

@@ -3,6 +3,7 @@
 use super::error::{RemoteError, RemoteResult};
 use super::limits::LimitPace;
 use super::token::TokenCell;
+use crate::base::sync::Bell;
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Url};
 use std::sync::Once;
@@ -17,6 +18,8 @@ pub struct HttpOptions {
     /// The base of the API, like `https://api.ente.com`; may have a path prefix.
     pub endpoint: String,
     pub token: TokenCell,
+    /// Rung when the server says that the session is over.
+    pub session_over: Bell,
     pub user_agent: String,
     pub timeouts: Timeouts,
     /// How rate limits are met; the default fits Ente's.
@@ -28,6 +31,7 @@ impl HttpOptions {
         Self {
             endpoint: endpoint.into(),
             token,
+            session_over: Bell::default(),
             user_agent: concat!("entefs/", env!("CARGO_PKG_VERSION")).into(),
             timeouts: Timeouts::default(),
             limits: LimitPace::default(),

@@ -38,14 +38,14 @@ pub use schema::SCHEMA_VERSION;
 pub use troubles::Trouble;
 pub use uploads::{StageTotals, UploadBlob, UploadRow};
 
-use crate::base::sync::{Mutex, MutexGuard};
+use crate::base::sync::{Bell, Mutex, MutexGuard};
 use crate::crypto::DeviceKey;
 use rusqlite::{Connection, TransactionBehavior};
 use seal::Seals;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The name of the database in the state directory (command-line contract, 1).
 pub const DATABASE: &str = "entefs.db";
@@ -61,6 +61,9 @@ pub struct Store {
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
     committed: AtomicU64,
+    /// Rung by the first commit after a sync.
+    unsynced: Bell,
+    is_unsynced: AtomicBool,
     syncer: sync::Syncer,
     inos: Mutex<meta::InoStride>,
 }
@@ -81,6 +84,8 @@ impl Store {
             writer: Mutex::new(writer),
             readers: Mutex::default(),
             committed: AtomicU64::new(0),
+            unsynced: Bell::default(),
+            is_unsynced: AtomicBool::new(false),
             syncer,
             inos: Mutex::default(),
             path,
@@ -137,12 +142,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Sync`] where the disk does not take it.
     pub fn sync(&self) -> StoreResult<()> {
+        self.is_unsynced.store(false, Ordering::Release);
         self.syncer.sync_up_to(|| self.committed.load(Ordering::Acquire))
     }
 
-    /// Whether anything was committed that [`Self::sync`] has not made durable.
-    pub fn is_synced(&self) -> bool {
-        self.syncer.synced() >= self.committed.load(Ordering::Acquire)
+    /// Rings when something was committed that [`Self::sync`] has not made durable: for whoever syncs now and then.
+    pub fn unsynced(&self) -> &Bell {
+        &self.unsynced
     }
 
     /// Moves the write-ahead log into the database where it has grown; for a background thread, as it waits
@@ -199,6 +205,9 @@ impl Writer<'_> {
         let outcome = write(&Tx { rows: Rows { conn: &transaction, seals: &self.store.seals } })?;
         transaction.commit().map_err(StoreError::from)?;
         self.store.committed.fetch_add(1, Ordering::Release);
+        if !self.store.is_unsynced.swap(true, Ordering::AcqRel) {
+            self.store.unsynced.ring();
+        }
         Ok(outcome)
     }
 

@@ -56,10 +56,6 @@ impl Syncer {
         Ok(())
     }
 
-    pub(super) fn synced(&self) -> u64 {
-        self.state.lock().synced
-    }
-
     pub(super) fn wal_bytes(&self) -> u64 {
         self.wal.metadata().map_or(0, |metadata| metadata.len())
     }

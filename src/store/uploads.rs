@@ -185,8 +185,9 @@ impl Rows<'_> {
         Ok(due.map(Timestamp))
     }
 
+    /// What stands still until somebody acts: parked, or held back because it looks cut off.
     pub fn load_parked_uploads(&self) -> StoreResult<Vec<UploadRow>> {
-        self.load_uploads("parked IS NOT NULL ORDER BY no", [])
+        self.load_uploads("(parked IS NOT NULL OR stage = 3) AND stage < 10 ORDER BY no", [])
     }
 
     /// Uploads of equal bytes that are not over.

@@ -18,6 +18,7 @@ mod parts;
 mod prepare;
 mod record;
 mod register;
+mod retry;
 mod seal;
 mod settle;
 mod step;

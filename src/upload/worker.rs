@@ -157,8 +157,9 @@ impl Uploader {
     }
 
     fn rest(&self) -> Duration {
+        let now = self.clock.now();
         let next = self.store().read(|rows| rows.load_next_due(&WORKED_ON)).ok().flatten();
-        let due = next.map_or(IDLE, |due| due.since(self.clock.now()));
+        let due = next.map_or(IDLE, |due| due.since(now));
         // What is due already waits for a free place, whose end wakes the loop.
         due.clamp(Duration::from_millis(20), IDLE)
     }
@@ -359,9 +360,9 @@ impl Uploader {
         }
     }
 
-    /// Whether the session was found to be over.
-    pub fn is_session_over(&self) -> bool {
-        self.session_over.load(Ordering::Relaxed)
+    /// There is something to do.
+    pub(super) fn ring(&self) {
+        self.bell.ring();
     }
 
     /// Bytes sent of what is on its way.

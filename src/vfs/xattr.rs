@@ -3,8 +3,9 @@
 use super::error::{VfsError, VfsResult};
 use super::Vfs;
 use crate::base::Ino;
-use crate::store::{NodeRow, Rows, StoreResult, UploadRow};
-use crate::tree::{Refusal, Stage};
+use crate::namespace::{photo_of, reason_of, state_of};
+use crate::store::{Rows, StoreResult};
+use crate::tree::Refusal;
 
 /// Whether an attribute must be new, must be there, or either.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,51 +19,6 @@ const FACTS: &[u8] = b"user.ente.";
 const USER: &[u8] = b"user.";
 /// What ext4 takes, about.
 const MAX_VALUE: usize = 64 << 10;
-
-/// Where a file stands: `user.ente.state`, a word of the contract.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum FileState {
-    Writing,
-    Settling,
-    Waiting,
-    Uploading,
-    Parked,
-    Incomplete,
-    LocalOnly,
-    InEnte,
-    DeletedInEnte,
-}
-
-impl FileState {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Writing => "writing",
-            Self::Settling => "settling",
-            Self::Waiting => "waiting",
-            Self::Uploading => "uploading",
-            Self::Parked => "parked",
-            Self::Incomplete => "incomplete",
-            Self::LocalOnly => "local-only",
-            Self::InEnte => "in-ente",
-            Self::DeletedInEnte => "deleted-in-ente",
-        }
-    }
-
-    fn of_upload(row: &UploadRow) -> Option<Self> {
-        if row.parked.is_some() {
-            return Some(Self::Parked);
-        }
-        Some(match row.stage {
-            Stage::Writing => Self::Writing,
-            Stage::Settling => Self::Settling,
-            Stage::LocalOnly => Self::LocalOnly,
-            Stage::Incomplete => Self::Incomplete,
-            Stage::Sealed | Stage::Hashed | Stage::Linking | Stage::Twin => Self::Waiting,
-            Stage::Prepared | Stage::Uploaded => Self::Uploading,
-            Stage::Registered | Stage::Removed => return None,
-        })
-    }
-}
 
 impl Vfs {
     /// # Errors
@@ -130,36 +86,4 @@ fn fact_of(rows: &Rows<'_>, ino: Ino, fact: &[u8]) -> StoreResult<Option<String>
         b"id" => Ok(photo_of(rows, ino)?.map(|file| file.to_string())),
         _ => Ok(None),
     }
-}
-
-fn current_upload(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<UploadRow>> {
-    Ok(rows.load_uploads_of(ino)?.into_iter().rev().find(|row| !row.stage.is_over()))
-}
-
-fn photo_of(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<crate::base::FileId>> {
-    if let Some(node) = rows.load_node(ino)? {
-        return Ok(node.file);
-    }
-    Ok(rows.load_content_by_ino(ino)?.map(|content| content.file))
-}
-
-fn state_of(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<FileState>> {
-    if let Some(state) = current_upload(rows, ino)?.and_then(|row| FileState::of_upload(&row)) {
-        return Ok(Some(state));
-    }
-    let node: Option<NodeRow> = rows.load_node(ino)?;
-    if node.is_some_and(|node| node.kind.is_directory()) {
-        return Ok(None);
-    }
-    let Some(file) = photo_of(rows, ino)? else { return Ok(None) };
-    let live = rows.load_memberships(file)?.iter().any(crate::store::MemberRow::is_visible);
-    Ok(Some(if live { FileState::InEnte } else { FileState::DeletedInEnte }))
-}
-
-fn reason_of(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<String>> {
-    let Some(row) = current_upload(rows, ino)? else { return Ok(None) };
-    Ok(match row.stage {
-        Stage::Incomplete => Some(crate::base::ParkReason::Incomplete.word().to_owned()),
-        _ => row.parked.map(|reason| reason.word().to_owned()),
-    })
 }

@@ -1,6 +1,6 @@
 //! Dates and times for people: the one place that knows the calendar and the zone.
 
-use crate::base::Timestamp;
+use super::Timestamp;
 use chrono::{DateTime, Local, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Utc};
 
 /// `2024-12-31`: its first moment in the machine's zone.

@@ -1,0 +1,115 @@
+//! What a mount does when a command asks for it.
+
+use super::duties::take_new_session;
+use super::failure::Exit;
+use super::report::Reporter;
+use crate::base::{B64, Ino, Timestamp};
+use crate::control::{Commands, EntryInfo, Refused, Reply, Request, collect_info, resolve};
+use crate::namespace::NamespaceError;
+use crate::store::StoreError;
+use crate::sync::{Reach, SyncError};
+use async_trait::async_trait;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// The commands of a mounted engine.
+pub(super) struct MountCommands {
+    pub(super) reporter: Arc<Reporter>,
+    /// Ends the mount.
+    pub(super) stop: Arc<Notify>,
+}
+
+fn refused(exit: Exit, sentence: impl ToString) -> Reply {
+    Reply::Refused(Refused { exit: exit as u8, sentence: sentence.to_string() })
+}
+
+fn of_store<T>(outcome: Result<T, StoreError>, done: impl FnOnce(T) -> Reply) -> Reply {
+    match outcome {
+        Ok(value) => done(value),
+        Err(error) => refused(Exit::Data, error),
+    }
+}
+
+#[async_trait]
+impl Commands for MountCommands {
+    async fn handle(&self, request: Request) -> Reply {
+        match request {
+            Request::Status => self.off_thread(|reporter| of_store(reporter.status(), |s| Reply::Status(s.into()))).await,
+            Request::Refresh => self.refresh().await,
+            Request::Pause { until } => self.pause(Some(Timestamp(until.unwrap_or(i64::MAX)))),
+            Request::Resume => self.pause(None),
+            Request::Retry { paths, as_is } => {
+                let paths = paths.iter().filter_map(B64::bytes).collect();
+                self.off_thread(move |reporter| retry(reporter, paths, as_is)).await
+            }
+            Request::Info { paths } => {
+                let paths = paths.iter().filter_map(B64::bytes).collect();
+                self.off_thread(move |reporter| info(reporter, paths)).await
+            }
+            Request::LoggedIn => match take_new_session(self.reporter.engine()).await {
+                Ok(()) => Reply::Done,
+                Err(error) => refused(Exit::Session, error),
+            },
+            Request::Stop => {
+                self.stop.notify_one();
+                Reply::Done
+            }
+        }
+    }
+}
+
+impl MountCommands {
+    async fn off_thread(&self, work: impl FnOnce(&Reporter) -> Reply + Send + 'static) -> Reply {
+        let reporter = Arc::clone(&self.reporter);
+        let outcome = tokio::task::spawn_blocking(move || work(&reporter)).await;
+        outcome.unwrap_or_else(|error| refused(Exit::Other, error))
+    }
+
+    async fn refresh(&self) -> Reply {
+        let engine = self.reporter.engine();
+        let pulled = async {
+            engine.sync.pull(Reach::Overlap).await?;
+            engine.sync.refresh_quota().await.map(|_| ())
+        };
+        match pulled.await {
+            Ok(()) => Reply::Done,
+            Err(SyncError::Remote(error)) if error.is_session_over() => {
+                refused(Exit::Session, "the session has expired; run `entefs login`")
+            }
+            Err(error) => refused(Exit::Other, format!("{error}; check the network, then try again")),
+        }
+    }
+
+    fn pause(&self, until: Option<Timestamp>) -> Reply {
+        let engine = self.reporter.engine();
+        let saved = engine.store().write(|tx| tx.save_paused_until(until));
+        engine.bells.uploads.ring();
+        of_store(saved, |()| Reply::Done)
+    }
+}
+
+fn retry(reporter: &Reporter, paths: Vec<Vec<u8>>, as_is: bool) -> Reply {
+    let engine = reporter.engine();
+    let inos: Result<Vec<Option<Ino>>, NamespaceError> =
+        paths.iter().map(|path| resolve(&engine.namespace, path)).collect();
+    let inos: Vec<Ino> = match inos {
+        Ok(inos) if inos.iter().all(Option::is_some) => inos.into_iter().flatten().collect(),
+        Ok(_) => return refused(Exit::Other, "there is no such entry; give paths as they are seen in the mount"),
+        Err(error) => return refused(Exit::Other, format!("{error}; try again after the next pull")),
+    };
+    let chosen = |ino: Ino| paths.is_empty() || inos.contains(&ino);
+    match engine.uploader.retry(chosen, as_is) {
+        Ok(items) => Reply::Retried { items },
+        Err(error) => refused(Exit::Data, error),
+    }
+}
+
+fn info(reporter: &Reporter, paths: Vec<Vec<u8>>) -> Reply {
+    let engine = reporter.engine();
+    let collected: Result<Vec<EntryInfo>, NamespaceError> =
+        paths.iter().map(|path| collect_info(&engine.namespace, Some(&engine.cache), path)).collect();
+    match collected {
+        Ok(entries) => Reply::Info { entries },
+        Err(error) => refused(Exit::Other, format!("{error}; try again after the next pull")),
+    }
+}

@@ -1,0 +1,94 @@
+//! What goes on beside a mount: the database becomes durable, what waits is counted, the session is watched.
+
+use super::engine::Engine;
+use crate::base::ParkReason;
+use crate::base::sync::Bell;
+use crate::tree::Stage;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+/// A row that no close or fsync waited for is durable after this (fault plan: only metadata can be lost, and this much).
+const SYNC_DELAY: Duration = Duration::from_millis(200);
+/// What waits is counted at most so often.
+const COUNT_DELAY: Duration = Duration::from_millis(500);
+
+/// Starts them; they end when the set is dropped.
+pub(super) fn spawn_duties(engine: &Arc<Engine>, tasks: &mut JoinSet<()>) {
+    tasks.spawn(keep_durable(Arc::clone(engine)));
+    tasks.spawn(count_waiting(Arc::clone(engine)));
+    tasks.spawn(watch_session(Arc::clone(engine)));
+}
+
+fn notify_of(bell: &Bell) -> Arc<Notify> {
+    let notify = Arc::new(Notify::new());
+    let rung = Arc::clone(&notify);
+    bell.listen(move || rung.notify_one());
+    notify
+}
+
+async fn keep_durable(engine: Arc<Engine>) {
+    let unsynced = notify_of(engine.store().unsynced());
+    loop {
+        unsynced.notified().await;
+        tokio::time::sleep(SYNC_DELAY).await;
+        let store = Arc::clone(engine.store());
+        let synced = tokio::task::spawn_blocking(move || {
+            store.sync()?;
+            store.checkpoint_if_due()
+        });
+        match synced.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the database could not be made durable"),
+            Err(error) => tracing::error!(%error, "the database could not be made durable"),
+        }
+    }
+}
+
+async fn count_waiting(engine: Arc<Engine>) {
+    let rung = notify_of(&engine.bells.uploads);
+    loop {
+        match engine.store().read(|rows| rows.load_stage_totals()) {
+            Ok(totals) => {
+                let waits = |stage: Stage| !matches!(stage, Stage::Writing | Stage::LocalOnly) && !stage.is_over();
+                let bytes = totals.iter().filter(|total| waits(total.stage)).map(|total| total.bytes).sum();
+                engine.namespace.space().set_waiting(bytes);
+            }
+            Err(error) => tracing::error!(%error, "what waits cannot be counted"),
+        }
+        rung.notified().await;
+        tokio::time::sleep(COUNT_DELAY).await;
+    }
+}
+
+/// The server refused the session: it is noted where every command sees it; the mount goes on with what it has.
+async fn watch_session(engine: Arc<Engine>) {
+    let over = notify_of(&engine.session_over);
+    loop {
+        over.notified().await;
+        if engine.account.is_expired() {
+            continue;
+        }
+        let account = engine.account.clone();
+        match tokio::task::spawn_blocking(move || account.mark_expired()).await {
+            Ok(Ok(())) => tracing::warn!("the session has expired; run `entefs login`"),
+            other => tracing::error!(?other, "the end of the session could not be noted"),
+        }
+    }
+}
+
+/// Somebody logged in: the new token is taken, and what waited for it goes on.
+///
+/// # Errors
+/// A sentence where the session cannot be read.
+pub(super) async fn take_new_session(engine: &Arc<Engine>) -> Result<(), String> {
+    let account = engine.account.clone();
+    let opened = tokio::task::spawn_blocking(move || account.read()).await.map_err(|error| error.to_string())?;
+    let session = opened.map_err(|error| error.to_string())?.session;
+    engine.token.set(&session.token);
+    engine.uploader.unpark(ParkReason::Session);
+    engine.bells.pull.ring();
+    engine.bells.ops.ring();
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! What is asked and answered.
+
+use super::info::EntryInfo;
+use super::status::Status;
+use crate::base::B64;
+use serde::{Deserialize, Serialize};
+
+/// What a command asks of a mount. Paths are relative to the mount, in bytes.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    Status,
+    /// Pulls now; answered when it is done.
+    Refresh,
+    /// Uploads stop. `until`: microseconds of the epoch, else until they are resumed.
+    Pause {
+        until: Option<i64>,
+    },
+    Resume,
+    /// Parked items try again: these, or all.
+    Retry {
+        paths: Vec<B64>,
+        as_is: bool,
+    },
+    Info {
+        paths: Vec<B64>,
+    },
+    /// Somebody logged in.
+    LoggedIn,
+    /// The mount is to go: the mount ends, and the process with it.
+    Stop,
+}
+
+/// What a mount answers.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    Status(Box<Status>),
+    Done,
+    /// How many were taken up again.
+    Retried {
+        items: u64,
+    },
+    Info {
+        entries: Vec<EntryInfo>,
+    },
+    Refused(Refused),
+}
+
+/// Why a request was not done, as the command shall say it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Refused {
+    pub exit: u8,
+    pub sentence: String,
+}
