@@ -267,3 +267,14 @@ async fn many_calls_share_few_connections() {
     }
     assert_eq!(server.connections(), 1);
 }
+
+#[tokio::test]
+async fn a_connection_that_the_server_has_closed_meanwhile_costs_nothing() {
+    let server = always(Reply::json(200, r#"{"id":9}"#).then(Act::Close)).await;
+    let remote = remote(&server);
+    for _ in 0..10 {
+        remote.register_file(b"{}"[..].into()).await.expect("never repeated, and never sent into a closed connection");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!((server.connections(), server.requests().len()), (10, 10));
+}
