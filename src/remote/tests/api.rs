@@ -131,6 +131,7 @@ async fn an_answer_that_is_not_entes_is_malformed_whatever_it_is() {
         Reply::redirect("https://portal.example.org/login?secret=1"),
         Reply::new(301, &[("Location", "https://api.example.org/collections")], ""),
         Reply::new(302, &[], ""),
+        Reply::new(307, &[("Location", "/elsewhere")], r#"{"collections":[]}"#),
         Reply::new(204, &[], ""),
     ];
     for reply in replies {
