@@ -80,16 +80,17 @@ impl DeviceKeyPlaces {
     fn read_credential(&self) -> AccountResult<Option<DeviceKey>> {
         let Some(directory) = &self.credentials else { return Ok(None) };
         let Some(bytes) = read(&directory.join(CREDENTIAL))? else { return Ok(None) };
-        let damaged = AccountError::Damaged { file: KeyPlace::Credential.name() };
+        // What systemd gives is not ours to replace.
+        let unusable = AccountError::DeviceKeyMismatch { place: KeyPlace::Credential.name() };
         if bytes.starts_with(&KEY_MAGIC[..7]) {
-            return decode(&bytes).map(Some).map_err(|_| damaged);
+            return decode(&bytes).map(Some).map_err(|_| unusable);
         }
         if let Ok(key) = DeviceKey::from_slice(&bytes) {
             return Ok(Some(key));
         }
         let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
         let key = B64(text.into()).array().map(Zeroizing::new);
-        key.map(|key| Some(DeviceKey::from_bytes(*key))).ok_or(damaged)
+        key.map(|key| Some(DeviceKey::from_bytes(*key))).ok_or(unusable)
     }
 
     fn read_keyring(&self) -> AccountResult<Option<DeviceKey>> {
@@ -193,9 +194,10 @@ impl DeviceKeyPlaces {
             }
             (Ok(None), None) if sealed_data_exists => Err(AccountError::DeviceKeyLost),
             (Err(error), None) if sealed_data_exists => Err(error),
-            (Err(error @ AccountError::File { .. }), _) => Err(error),
-            (Ok(None) | Err(_), None) => self.make(master),
-            (Err(error), Some(_)) => Err(error),
+            (Ok(None) | Err(AccountError::DeviceKeyUnreachable { .. } | AccountError::Damaged { .. }), None) => {
+                self.make(master)
+            }
+            (Err(error), _) => Err(error),
         }
     }
 

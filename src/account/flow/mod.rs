@@ -19,7 +19,7 @@ use super::unlock::Unlocked;
 use crate::base::{B64, UserId};
 use crate::crypto::{CryptoError, KdfLimits, Kek, Zeroizing};
 use crate::remote::{LoginApi, RemoteError, TokenCell};
-use crate::wire::{OttRequest, VerifyEmailRequest, code};
+use crate::wire::{Authorization, OttRequest, VerifyEmailRequest, code};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,7 +115,7 @@ impl AccountFlows {
     }
 
     /// Sends a code and proves that the mailbox is the person's.
-    async fn pass_code(&self, email: &str, purpose: &str) -> AccountResult<crate::wire::Authorization> {
+    async fn pass_code(&self, email: &str, purpose: &str) -> AccountResult<Authorization> {
         let request = OttRequest { email: email.into(), purpose: purpose.into() };
         self.api.request_code(&request).await.map_err(|error| code_refused(error, email))?;
         let mut tries = 0;

@@ -127,6 +127,8 @@ fn a_damaged_file_is_told_and_replaced_by_the_copy() {
     }
     std::fs::write(place.file("device.key"), [&b"entefsK\x02"[..], &[0; 60]].concat()).unwrap();
     assert!(matches!(failure(place.restore(true)), AccountError::TooNew { .. }), "a newer version's is left alone");
+    std::fs::remove_file(place.file("device.key.sealed")).unwrap();
+    assert!(matches!(failure(place.restore(false)), AccountError::TooNew { .. }), "also without a copy");
 }
 
 #[test]
@@ -158,7 +160,8 @@ fn a_systemd_credential_comes_first_in_any_of_its_forms() {
     }
     let mut place = Place::new(Mood::Works);
     place.give_credential(b"not a key");
-    assert!(matches!(failure(place.places.read()), AccountError::Damaged { .. }));
+    assert!(matches!(failure(place.restore(false)), AccountError::DeviceKeyMismatch { .. }));
+    assert!(!place.places.exists(), "a log-in that could not be used again is not kept");
 }
 
 #[tokio::test]

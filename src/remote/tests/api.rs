@@ -131,6 +131,7 @@ async fn an_answer_that_is_not_entes_is_malformed_whatever_it_is() {
         Reply::redirect("https://portal.example.org/login?secret=1"),
         Reply::new(301, &[("Location", "https://api.example.org/collections")], ""),
         Reply::new(302, &[], ""),
+        Reply::new(307, &[("Location", "/elsewhere")], r#"{"collections":[]}"#),
         Reply::new(204, &[], ""),
     ];
     for reply in replies {
@@ -266,4 +267,15 @@ async fn many_calls_share_few_connections() {
         remote.fetch_trash(Timestamp::ZERO).await.unwrap();
     }
     assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_has_closed_meanwhile_costs_nothing() {
+    let server = always(Reply::json(200, r#"{"id":9}"#).then(Act::Close)).await;
+    let remote = remote(&server);
+    for _ in 0..10 {
+        remote.register_file(b"{}"[..].into()).await.expect("never repeated, and never sent into a closed connection");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!((server.connections(), server.requests().len()), (10, 10));
 }

@@ -6,6 +6,7 @@ mod limits;
 mod login;
 mod put;
 mod server;
+mod speed;
 mod tls;
 
 use super::*;

@@ -7,6 +7,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Whatever the caller says it is: the client only passes it on.
 fn md5(body: &[u8]) -> [u8; 16] {
@@ -153,13 +154,35 @@ async fn an_acceptance_before_the_body_is_read_is_none() {
 }
 
 #[tokio::test]
-async fn a_line_that_stands_still_is_given_up_and_one_that_crawls_is_not() {
+async fn a_line_that_stands_still_is_given_up() {
     let server = Server::start_early(|_| Some(Reply::acts([Act::Wait(Duration::from_secs(60))])), |_| stored()).await;
     let begun = std::time::Instant::now();
     let error = put(&server, noise(20_000_000)).await.expect_err("nobody reads");
     assert!(matches!(error, RemoteError::Stalled { .. }), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(9), "four tries of a quarter second and the waits between");
     assert!(server.requests().len() == 4);
+}
+
+#[tokio::test]
+async fn a_line_that_crawls_is_not_given_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let body = noise(20_000_000);
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (mut buffer, mut received) = (vec![0; 1 << 20], 0);
+        while received < 20_000_000 {
+            received += stream.read(&mut buffer).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nETag: \"slow\"\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    });
+    let begun = std::time::Instant::now();
+    let target = PartTarget { url: format!("{origin}/slow"), length: 20_000_000, md5: md5(&body), bound: true };
+    let remote = HttpRemote::new(options(&origin)).unwrap();
+    assert_eq!(remote.put_part(&target, ObjectBody::Bytes(body.into())).await.as_deref(), Ok("\"slow\""));
+    assert!(begun.elapsed() > Duration::from_millis(500), "twice the stall limit: {:?}", begun.elapsed());
 }
 
 #[tokio::test]
