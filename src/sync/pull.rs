@@ -156,7 +156,7 @@ impl Sync {
     async fn pull_albums(self: &Arc<Self>, reach: Reach) -> Result<(), SyncError> {
         let cursor = self.store().read(|rows| rows.load_cursor(Cursor::Albums))?;
         let page = self.remote.fetch_albums(from(cursor, reach)).await?;
-        let newest = page.rows.iter().map(|album| album.updation_time).max().unwrap_or(cursor).max(cursor);
+        let newest = page.last.unwrap_or(cursor).max(cursor);
         let keys = Arc::clone(&self.keys);
         let opened: Vec<_> = on_blocking_thread(move || {
             page.rows.iter().map(|album| (album.id, open_album(&keys, album))).collect()
@@ -231,7 +231,7 @@ impl Sync {
                 Err(error) if error.status() == Some(404) => return Ok(None),
                 Err(error) => return Err(error.into()),
             };
-            let newest = page.rows.iter().map(|file| file.updation_time).max();
+            let newest = page.last;
             let count = page.rows.len() as u64;
             let cursor = newest.unwrap_or(since).max(album.cursor);
             let doubts = self.apply_page(album, page.rows, cursor, confirmed).await?;
@@ -352,7 +352,7 @@ impl Sync {
         loop {
             let cursor = self.store().read(|rows| rows.load_cursor(Cursor::Trash))?;
             let page = self.remote.fetch_trash(cursor).await?;
-            let Some(newest) = page.rows.iter().map(|row| row.updated_at).max() else { return Ok(()) };
+            let Some(newest) = page.last else { return Ok(()) };
             for batch in page.rows.chunks(BATCH) {
                 self.apply_trash(batch)?;
             }

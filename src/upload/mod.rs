@@ -30,6 +30,7 @@ pub use albums::{AlbumMaker, AlbumMakingError};
 pub use answers::{Answer, Call, back_off, on_answer};
 pub use finish::{Registration, apply_registration};
 pub use parts::{Prepared, Transfer};
+pub use retry::retry_parked;
 pub use step::StepError;
 pub use worker::{Progress, Uploader, UploaderOptions, UploaderParts};
 

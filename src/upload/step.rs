@@ -114,10 +114,6 @@ impl Uploader {
     pub(super) fn open_spooled(&self, row: &UploadRow) -> Result<std::sync::Arc<SpoolFile>, StepError> {
         Ok(self.spool.open_committed(row.vault, row.generation)?)
     }
-
-    pub(super) fn later(&self, delay: std::time::Duration) -> Timestamp {
-        self.clock.now().saturating_add(delay)
-    }
 }
 
 /// The same upload at the same stage, and nobody put it off or aside.

@@ -6,7 +6,6 @@ mod limits;
 mod login;
 mod put;
 mod server;
-mod speed;
 mod tls;
 
 use super::*;
