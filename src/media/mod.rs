@@ -18,6 +18,7 @@ mod heif;
 #[cfg(test)]
 mod hostile;
 mod ifd;
+mod iptc;
 pub mod job;
 mod jpeg;
 mod movie;
@@ -31,6 +32,7 @@ mod source;
 #[cfg(test)]
 mod testing;
 mod thumbnail;
+mod xmp;
 
 pub use complete::{Completeness, Flaw, looks_complete};
 pub use date::Zone;
