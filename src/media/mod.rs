@@ -5,7 +5,7 @@
 //! same: [`job`] lets a child process run them, fed with byte ranges, so that plaintext needs no file on disk.
 //!
 //! Metadata is read by parsers of our own because the bytes come in ranges from an encrypted file: they hop to
-//! the few places that matter (a 50 MB RAW costs some 100 KiB), where libraries for streams read all before them.
+//! the few places that matter, where libraries for streams read all that stands before them.
 
 mod bmff;
 mod complete;
