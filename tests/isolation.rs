@@ -3,7 +3,7 @@
 use entefs::base::{ReadAt, Timestamp};
 use entefs::media::job::{Client, Request};
 use entefs::media::{Format, Size, Zone};
-use entefs::upload::isolate::{Isolated, Isolation, IsolationError, WORKER_ARGUMENT};
+use entefs::upload::isolate::{Isolated, Isolation, IsolationError, NoThumbnail, WORKER_ARGUMENT};
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -128,19 +128,44 @@ fn a_file_that_eats_memory_is_too_big_and_nothing_more() {
     let failed = isolated.run(&request(Format::Jpeg), &bomb);
     assert!(matches!(failed, Err(IsolationError::TooBig)), "{failed:?}");
     isolated.run(&request(Format::Jpeg), &jpeg(900, 600, false)).expect("the next file is done");
+    let examined = isolated.examine(&request(Format::Jpeg), &bomb).expect("nobody else is to blame");
+    assert_eq!(examined.facts.size, Size::new(16_000, 16_000), "its facts are known all the same");
+    assert!(matches!(examined.thumbnail, Err(NoThumbnail::Worker(IsolationError::TooBig))), "{:?}", examined.thumbnail);
+}
+
+#[test]
+fn a_file_on_which_the_worker_fails_keeps_the_date_of_its_name() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let isolated = isolated(Isolation { program: impostor(&directory, "kill -SEGV $$"), ..settings() });
+    let request = Request { name: b"IMG_20240115_120000.jpg".to_vec(), zone: Zone::Fixed(0), ..request(Format::Jpeg) };
+    let examined = isolated.examine(&request, &jpeg(8, 8, false)).expect("nobody else is to blame");
+    assert_eq!(examined.facts.created, Timestamp(1_705_320_000_000_000));
+    assert!(matches!(examined.thumbnail, Err(NoThumbnail::Worker(IsolationError::Crashed(_)))));
+}
+
+#[test]
+fn an_examination_gives_facts_and_thumbnail() {
+    let isolated = isolated(settings());
+    let examined = isolated.examine(&request(Format::Jpeg), &jpeg(900, 600, false)).expect("an answer");
+    assert_eq!(examined.facts.size, Size::new(900, 600));
+    assert!(examined.thumbnail.is_ok_and(|made| made.size == Size { width: 720, height: 480 }));
+    let failed = isolated.examine(&request(Format::Jpeg), &Damaged);
+    assert!(matches!(failed, Err(IsolationError::Source(_))), "{failed:?}");
+}
+
+/// What the spool says of a file whose blocks do not verify.
+struct Damaged;
+impl ReadAt for Damaged {
+    fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("does not verify"))
+    }
+    fn size(&self) -> u64 {
+        1000
+    }
 }
 
 #[test]
 fn a_file_that_does_not_read_is_told_from_a_bad_one() {
-    struct Damaged;
-    impl ReadAt for Damaged {
-        fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::Error::other("does not verify"))
-        }
-        fn size(&self) -> u64 {
-            1000
-        }
-    }
     let isolated = isolated(settings());
     let failed = isolated.run(&request(Format::Jpeg), &Damaged);
     assert!(matches!(failed, Err(IsolationError::Source(_))), "{failed:?}");

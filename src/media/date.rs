@@ -81,6 +81,14 @@ impl Moment {
         }
     }
 
+    /// Whether it is the same reading of a clock, to the second, and knows the offset that the other lacks.
+    pub fn completes(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Wall(one, Some(_)), Self::Wall(two, None)) => one.and_utc().timestamp() == two.and_utc().timestamp(),
+            _ => false,
+        }
+    }
+
     /// What devices write that know no date: the Unix epoch, and Outlook's "none", 4501-01-01.
     fn means_something(self) -> bool {
         let wall = match self {

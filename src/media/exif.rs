@@ -1,10 +1,11 @@
 //! The tags of EXIF that say when, where, how large and with what (EXIF 2.32, 4.6).
 
 use super::date::parse_exif;
-use super::findings::{DateRank, Findings, Place, Size, keep};
+use super::findings::{DateRank, Findings, Place, Size, Standard, keep};
 use super::ifd::{Directory, Entry, Order, Tiff};
 use super::orientation::Orientation;
 use super::source::Source;
+use super::xmp;
 use std::ops::Range;
 
 mod tag {
@@ -16,6 +17,7 @@ mod tag {
     pub const ORIENTATION: u16 = 0x0112;
     pub const DATE_TIME: u16 = 0x0132;
     pub const SUB_DIRECTORIES: u16 = 0x014a;
+    pub const XMP: u16 = 0x02bc;
     pub const EXIF: u16 = 0x8769;
     pub const GPS: u16 = 0x8825;
     pub const ORIGINAL: u16 = 0x9003;
@@ -37,14 +39,14 @@ mod tag {
     pub const APPLE_CONTENT_IDENTIFIER: u16 = 0x0011;
 }
 
-/// Ente's clients cap what they show at this many characters (protocol notes, data 2.4).
-const CAPTION: usize = 5000;
-
 /// A whole EXIF block: its first directory, and the two it points at.
 pub(super) fn read_block(source: &Source<'_>, block: Range<u64>, findings: &mut Findings) -> Option<()> {
     let tiff = Tiff::open(source, block)?;
     let main = tiff.directory(tiff.first)?;
     read_main(&tiff, &main, findings);
+    if let Some(packet) = main.get(tag::XMP) {
+        xmp::read_packet(source, tiff.value(packet), findings);
+    }
     let link = |tag| main.get(tag).and_then(|entry| tiff.number(entry)).and_then(|place| tiff.directory(place));
     if let Some(exif) = link(tag::EXIF) {
         read_exif(source, &tiff, &exif, findings);
@@ -92,7 +94,7 @@ pub(super) fn read_main(tiff: &Tiff<'_, '_>, main: &Directory, findings: &mut Fi
     let text = |tag| main.get(tag).and_then(|entry| tiff.text(entry));
     keep(&mut findings.camera_make, text(tag::MAKE));
     keep(&mut findings.camera_model, text(tag::MODEL));
-    keep(&mut findings.caption, text(tag::IMAGE_DESCRIPTION).map(|text| text.chars().take(CAPTION).collect()));
+    findings.add_caption(Standard::Exif, text(tag::IMAGE_DESCRIPTION));
     let turned = main.get(tag::ORIENTATION).and_then(|entry| tiff.number(entry)).and_then(Orientation::from_exif);
     keep(&mut findings.orientation, turned);
     // Its fraction and offset stand in the other directory, which most files lack or agree with.

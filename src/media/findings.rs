@@ -1,29 +1,43 @@
 //! What the parsers of one file have found so far, in the words they found it in.
 //!
-//! Each fact keeps its first finder, except dates, which are all kept: which one counts is decided at the end,
-//! by where each stood. A parser for another kind of metadata (XMP, IPTC) adds its dates under their own rank.
+//! Each fact keeps its first finder, except dates and captions, which are all kept: which one counts is decided at
+//! the end, by where each stood.
 
 use super::date::Moment;
 use super::orientation::Orientation;
 
 /// Where a date stood, first choice first (protocol notes, data 3.10).
-///
-/// XMP and IPTC are not read yet; their places are: XMP `DateTimeOriginal`, then IPTC `DateCreated`, before
-/// [`Self::Original`], XMP `DateCreated` behind it; XMP's digitised before [`Self::Digitized`]; XMP `MetadataDate`
-/// and `ModifyDate` before [`Self::Modified`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum DateRank {
+    XmpOriginal,
+    IptcCreated,
     /// EXIF `DateTimeOriginal`.
     Original,
+    XmpCreated,
+    XmpDigitized,
     /// EXIF `DateTimeDigitized`.
     Digitized,
+    XmpCreate,
+    XmpMetadata,
     /// EXIF `DateTime`.
     Modified,
+    XmpModified,
     /// A movie's `com.apple.quicktime.creationdate`.
     MovieTag,
     /// The creation time in a movie's header.
     MovieHeader,
 }
+
+/// Whose caption is first choice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Standard {
+    Xmp,
+    Iptc,
+    Exif,
+}
+
+/// Ente's clients cap what they show at this many characters (protocol notes, data 2.4).
+const CAPTION: usize = 5000;
 
 /// Degrees, north and east positive.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -73,8 +87,26 @@ pub(super) struct Findings {
     pub duration: Option<f64>,
     pub camera_make: Option<String>,
     pub camera_model: Option<String>,
-    pub caption: Option<String>,
     pub content_identifier: Option<String>,
+    captions: Vec<(Standard, String)>,
+}
+
+impl Findings {
+    pub fn add_caption(&mut self, standard: Standard, caption: Option<String>) {
+        self.captions.extend(caption.map(|caption| (standard, caption.chars().take(CAPTION).collect())));
+    }
+
+    pub fn caption(&self) -> Option<String> {
+        self.captions.iter().min_by_key(|(standard, _)| *standard).map(|(_, caption)| caption.clone())
+    }
+
+    /// The date of the best rank. One that lacks its offset takes it from another that shows the same time: XMP often
+    /// repeats EXIF's date without it.
+    pub fn date(&self) -> Option<Moment> {
+        let (_, best) = self.dates.iter().min_by_key(|(rank, _)| *rank)?;
+        let twin = self.dates.iter().map(|(_, date)| date).find(|date| date.completes(*best));
+        Some(*twin.unwrap_or(best))
+    }
 }
 
 /// Fills an empty slot, leaves a filled one.

@@ -1,5 +1,5 @@
 //! HEIF and AVIF stills (ISO/IEC 23008-12; items: ISO/IEC 14496-12, 8.11): the primary picture's size and turns,
-//! and the EXIF item.
+//! and the items that hold EXIF and XMP.
 //!
 //! ```text
 //! meta ─┬─ pitm  number of the primary item       iprp ─┬─ ipco  properties: ispe size, irot turns, imir mirror
@@ -8,10 +8,10 @@
 //! ```
 
 use super::bmff::{boxes, find, find_path, full};
-use super::exif;
 use super::findings::{Findings, Size, keep};
 use super::orientation::Orientation;
 use super::source::Source;
+use super::{exif, xmp};
 use std::ops::Range;
 
 /// Items and associations looked at; the tiles of a 200-megapixel grid are under a thousand.
@@ -22,8 +22,11 @@ pub(super) fn read(source: &Source<'_>, findings: &mut Findings) {
     read_primary(source, meta.clone(), findings);
     // Decoders turn by the item's properties alone; EXIF's word on it is for those that take it out (MIAF, 7.3.6.7).
     findings.orientation = Some(findings.orientation.unwrap_or_default());
-    if let Some(block) = exif_block(source, meta) {
+    if let Some(block) = exif_block(source, meta.clone()) {
         exif::read_block(source, block, findings);
+    }
+    if let Some(packet) = item_of(source, meta.clone(), is_packet).and_then(|item| item_place(source, meta, item)) {
+        xmp::read_packet(source, packet, findings);
     }
 }
 
@@ -81,22 +84,29 @@ fn associations(source: &Source<'_>, ipma: Range<u64>, item: u32) -> Option<Vec<
 
 /// The TIFF block in the item of type `Exif`: four bytes that say how much precedes it, then perhaps `Exif\0\0`.
 fn exif_block(source: &Source<'_>, meta: Range<u64>) -> Option<Range<u64>> {
-    let item = exif_item(source, find(source, meta.clone(), b"iinf")?)?;
+    let item = item_of(source, meta.clone(), |description| description.starts_with(b"Exif"))?;
     let place = item_place(source, meta, item)?;
     let prefix = u64::from(source.be_u32(place.start)?);
     let start = place.start.checked_add(4)?.checked_add(prefix)?;
     (start < place.end).then_some(start..place.end)
 }
 
-fn exif_item(source: &Source<'_>, iinf: Range<u64>) -> Option<u32> {
-    let (version, rest) = full(source, iinf)?;
+/// An item of type `mime` whose content type, behind its name, is that of XMP.
+fn is_packet(description: &[u8]) -> bool {
+    let mut texts = description.strip_prefix(b"mime").unwrap_or_default().split(|byte| *byte == 0);
+    texts.nth(1) == Some(b"application/rdf+xml")
+}
+
+/// The number of the first item whose description (type, name and what else the type has) fits.
+fn item_of(source: &Source<'_>, meta: Range<u64>, fits: impl Fn(&[u8]) -> bool) -> Option<u32> {
+    let (version, rest) = full(source, find(source, meta, b"iinf")?)?;
     let entries = rest.start + if version == 0 { 2 } else { 4 }..rest.end;
     boxes(source, entries).filter(|entry| entry.kind == *b"infe").find_map(|entry| {
         let (version, rest) = full(source, entry.body)?;
         let wide = version > 2;
-        // Number, protection index, type.
-        let kind = source.array::<4>(rest.start + if wide { 6 } else { 4 })?;
-        (version >= 2 && &kind == b"Exif").then(|| item_number(source, rest.start, wide)).flatten()
+        // Behind its number and a protection index.
+        let description = source.bytes(rest.start + if wide { 6 } else { 4 }..rest.end)?;
+        (version >= 2 && fits(&description)).then(|| item_number(source, rest.start, wide)).flatten()
     })
 }
 
@@ -163,6 +173,13 @@ mod tests {
         assert_eq!(found.size, Size::new(4032, 3024));
         assert_eq!(found.orientation, Some(Orientation::Right));
         assert_eq!(found.camera_model.as_deref(), Some("Camera"));
+    }
+
+    #[test]
+    fn a_packet_of_xmp_is_told_by_its_content_type() {
+        assert!(is_packet(b"mime\0application/rdf+xml\0"));
+        assert!(is_packet(b"mimeXMP\0application/rdf+xml\0\0"));
+        assert!(!is_packet(b"mime\0text/plain\0") && !is_packet(b"Exif\0application/rdf+xml\0") && !is_packet(b""));
     }
 
     #[test]

@@ -15,6 +15,10 @@ fn exif() -> Exif {
         .main(0x010f, Value::Text("Maker".into()))
         .main(0x0112, Value::Short(6))
         .main(0x014a, Value::Long(8))
+        .main(
+            0x02bc,
+            Value::Undefined(b"<x xmp:CreateDate='2024-01-02T03:04:05Z'><dc:description><a><rdf:li>&#x41;".to_vec()),
+        )
         .exif(0x9003, Value::Text("2024:01:02 03:04:05".into()))
         .exif(
             0x927c,

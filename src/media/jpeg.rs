@@ -4,9 +4,9 @@
 //! FF D8   start    FF E1 .. EXIF   FF C0 .. FF CF  frame: size, components   FF DA .. scan: coded data   FF D9   end
 //! ```
 
-use super::exif;
-use super::findings::{Findings, Size, keep};
+use super::findings::{Findings, Size};
 use super::source::Source;
+use super::{exif, iptc, xmp};
 use crate::base::ReadAt;
 use std::io;
 use std::ops::Range;
@@ -94,17 +94,30 @@ fn parse_frame(marker: u8, body: &[u8]) -> Option<Frame> {
 
 /// The facts of a JPEG that begins at `at` (not 0 inside a RAF).
 pub(super) fn read(source: &Source<'_>, at: u64, findings: &mut Findings) {
-    let mut block = None;
-    for segment in segments(source, at) {
-        if segment.marker == 0xe1 && block.is_none() && source.array::<6>(segment.body.start) == Some(*b"Exif\0\0") {
-            block = Some(segment.body.start + 6..segment.body.end);
-        } else if is_frame(segment.marker) {
-            let frame = source.bytes(segment.body).and_then(|body| parse_frame(segment.marker, &body));
-            keep(&mut findings.size, frame.map(|frame| frame.size));
+    const EXIF: &[u8; 6] = b"Exif\0\0";
+    for Segment { marker, body } in segments(source, at) {
+        let behind = |prefix: &[u8]| {
+            let start = body.start + prefix.len() as u64;
+            let found = source.bytes(body.start..start).is_some_and(|bytes| bytes == prefix);
+            found.then(|| start..body.end.max(start))
+        };
+        if is_frame(marker) {
+            // What is there counts, not what EXIF says of the picture it once was.
+            let frame = source.bytes(body).and_then(|body| parse_frame(marker, &body));
+            findings.size = frame.map(|frame| frame.size).or(findings.size);
+        } else if marker == 0xe1
+            && let Some(block) = behind(EXIF)
+        {
+            exif::read_block(source, block, findings).unwrap_or_default();
+        } else if marker == 0xe1
+            && let Some(packet) = behind(xmp::JPEG_PREFIX)
+        {
+            xmp::read_packet(source, packet, findings);
+        } else if marker == 0xed
+            && let Some(resources) = behind(iptc::JPEG_PREFIX).and_then(|range| source.bytes(range))
+        {
+            iptc::read_resources(&resources, findings);
         }
-    }
-    if let Some(block) = block {
-        exif::read_block(source, block, findings);
     }
 }
 

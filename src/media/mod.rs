@@ -5,7 +5,7 @@
 //! same: [`job`] lets a child process run them, fed with byte ranges, so that plaintext needs no file on disk.
 //!
 //! Metadata is read by parsers of our own because the bytes come in ranges from an encrypted file: they hop to
-//! the few places that matter (a 50 MB RAW costs some 100 KiB), where libraries for streams read all before them.
+//! the few places that matter, where libraries for streams read all that stands before them.
 
 mod bmff;
 mod complete;
@@ -18,6 +18,7 @@ mod heif;
 #[cfg(test)]
 mod hostile;
 mod ifd;
+mod iptc;
 pub mod job;
 mod jpeg;
 mod movie;
@@ -31,6 +32,7 @@ mod source;
 #[cfg(test)]
 mod testing;
 mod thumbnail;
+mod xmp;
 
 pub use complete::{Completeness, Flaw, looks_complete};
 pub use date::Zone;

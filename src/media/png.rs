@@ -1,9 +1,9 @@
 //! PNG (ISO/IEC 15948): chunks of length, type, body and check sum behind an eight-byte signature.
 
-use super::exif;
 use super::findings::{Findings, Size, keep};
 use super::jpeg::read_fully;
 use super::source::Source;
+use super::{exif, xmp};
 use crate::base::ReadAt;
 use std::io;
 
@@ -22,7 +22,10 @@ pub(super) fn read(source: &Source<'_>, findings: &mut Findings) {
         let end = body + u64::from(len);
         match &kind {
             b"IHDR" => keep(&mut findings.size, read_size(source, body)),
-            b"eXIf" => return exif::read_block(source, body..end, findings).unwrap_or_default(),
+            b"eXIf" => exif::read_block(source, body..end, findings).unwrap_or_default(),
+            b"iTXt" if source.array(body) == Some(*xmp::PNG_PREFIX) => {
+                xmp::read_packet(source, body + xmp::PNG_PREFIX.len() as u64..end, findings);
+            }
             b"IEND" => return,
             _ => {}
         }

@@ -1,11 +1,11 @@
 //! The facts of a photo or video that Ente's clients write into its metadata (protocol notes, data 2.3, 2.4, 3.10).
 //!
 //! Guarantees: always an answer, at worst the file's own time; no panic and no more than 64 MiB read, whatever the
-//! bytes are. XMP and IPTC are not read yet; [`super::findings`] has their place.
+//! bytes are.
 
 use super::bmff;
 use super::date::{Zone, from_file_name};
-use super::findings::{DateRank, Findings, Place, Size, keep};
+use super::findings::{Findings, Place, Size, keep};
 use super::format::{Format, Layout};
 use super::orientation::Orientation;
 use super::source::{BUDGET, Source};
@@ -106,9 +106,16 @@ fn bmp_size(source: &Source<'_>) -> Option<Size> {
     Size::new(width, height)
 }
 
+impl Facts {
+    /// What is known of a file that cannot be examined.
+    pub fn of_unexamined(circumstances: &Circumstances<'_>) -> Self {
+        conclude(Findings::default(), circumstances)
+    }
+}
+
 fn conclude(findings: Findings, circumstances: &Circumstances<'_>) -> Facts {
     let orientation = findings.orientation.unwrap_or_default();
-    let embedded = findings.dates.into_iter().min_by_key(|(rank, _): &(DateRank, _)| *rank).map(|(_, date)| date);
+    let embedded = findings.date();
     let named = || from_file_name(circumstances.name, circumstances.zone, circumstances.now);
     let (created, created_from) = match embedded {
         Some(date) => (date.timestamp(circumstances.zone), DateSource::Embedded),
@@ -123,9 +130,9 @@ fn conclude(findings: Findings, circumstances: &Circumstances<'_>) -> Facts {
         size: findings.size.map(|size| orientation.seen(size)),
         orientation,
         duration: findings.duration.map(round_up),
+        caption: findings.caption(),
         camera_make: findings.camera_make,
         camera_model: findings.camera_model,
-        caption: findings.caption,
         content_identifier: findings.content_identifier,
     }
 }
@@ -138,7 +145,8 @@ fn round_up(seconds: f64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::super::ifd::Order;
-    use super::super::testing::{Exif, Movie, Value, encoded, heif, jpeg_of, matroska, noise, riff, with_exif};
+    use super::super::testing::{Exif, Movie, Value, app1, encoded, heif, jpeg_of, matroska, noise, riff, with_exif};
+    use super::super::xmp;
     use super::*;
     use image::ImageFormat;
 
@@ -250,6 +258,35 @@ mod tests {
         assert_eq!((tagged.wall.as_deref(), tagged.offset.as_deref()), (Some("2019-02-12T15:27:12"), Some("+08:00")));
         assert_eq!(facts(&matroska(), Format::Matroska, "a").duration, Some(13));
         assert_eq!(facts(&Movie::default().file(), Format::OtherVideo, "a.mp4").duration, Some(3));
+    }
+
+    #[test]
+    fn xmp_comes_first_in_every_dress_and_lends_its_offset_from_exif() {
+        let packet =
+            "<rdf:Description exif:DateTimeOriginal=\"2024-01-02T03:04:05\" dc:description=\"Of XMP\"/>".as_bytes();
+        let block =
+            shot(1).exif(0x9011, Value::Text("+09:00".into())).main(0x02bc, Value::Undefined(packet.to_vec())).bytes();
+        let (jpeg, png) = (jpeg_of(30, 20, &noise(30, 20)), encoded(ImageFormat::Png, 30, 20, &noise(30, 20)));
+        let jpeg = app1(&app1(&jpeg, &[b"Exif\0\0", &block[..]].concat()), &[&xmp::JPEG_PREFIX[..], packet].concat());
+        let chunks = [chunk(b"eXIf", &block), chunk(b"iTXt", &[&xmp::PNG_PREFIX[..], packet].concat())].concat();
+        let webp = [&b"WEBP"[..], &riff(b"EXIF", &block), &riff(b"XMP ", packet)].concat();
+        for (format, file) in [
+            (Format::Jpeg, jpeg),
+            (Format::Png, [&png[..33], &chunks, &png[33..]].concat()),
+            (Format::WebP, riff(b"RIFF", &webp)),
+            (Format::Tiff, block),
+        ] {
+            let found = facts(&file, format, "a");
+            assert_eq!(found.caption.as_deref(), Some("Of XMP"), "{format:?}");
+            assert_eq!((found.wall.as_deref(), found.offset.as_deref()), (Some("2024-01-02T03:04:05"), Some("+09:00")));
+        }
+    }
+
+    #[test]
+    fn a_shrunk_jpeg_has_the_size_of_its_frame_not_that_of_its_exif() {
+        let exif = Exif::new(Order::Big).exif(0xa002, Value::Long(6000)).exif(0xa003, Value::Long(4000));
+        let file = with_exif(&jpeg_of(30, 20, &noise(30, 20)), &exif);
+        assert_eq!(facts(&file, Format::Jpeg, "a").size, Size::new(30, 20));
     }
 
     #[test]

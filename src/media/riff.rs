@@ -1,9 +1,9 @@
 //! RIFF: WebP and AVI. Chunks of a four-letter name, a little-endian length and a body padded to an even one.
 
 use super::date::{Moment, parse_exif};
-use super::exif;
 use super::findings::{DateRank, Findings, Size, keep};
 use super::source::{Source, text};
+use super::{exif, xmp};
 use crate::base::ReadAt;
 use chrono::NaiveDateTime;
 use std::io;
@@ -53,6 +53,7 @@ fn read_webp(source: &Source<'_>, body: Range<u64>, findings: &mut Findings) {
                 let prefix = if source.array(body.start) == Some(*b"Exif\0\0") { 6 } else { 0 };
                 exif::read_block(source, body.start + prefix..body.end, findings).unwrap_or_default();
             }
+            b"XMP " => xmp::read_packet(source, body, findings),
             _ => {}
         }
     }

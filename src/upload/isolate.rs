@@ -15,6 +15,7 @@ pub use worker::run_worker;
 use crate::base::ReadAt;
 use crate::base::sync::{Condvar, Mutex};
 use crate::media::job::{Answer, JobError, Request};
+use crate::media::{Facts, Thumbnail, ThumbnailError};
 use nursery::{Child, Nursery};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -72,6 +73,34 @@ pub enum IsolationError {
     Source(#[source] io::Error),
 }
 
+impl IsolationError {
+    /// `Ok` for what is the file's doing.
+    fn own_fault(self) -> Result<Self, Self> {
+        match self {
+            Self::Crashed(_) | Self::TimedOut | Self::TooBig => Ok(self),
+            Self::Spawn(_) | Self::Source(_) => Err(self),
+        }
+    }
+}
+
+/// Why there is no thumbnail.
+#[derive(Debug, Error)]
+pub enum NoThumbnail {
+    #[error(transparent)]
+    Decoder(#[from] ThumbnailError),
+    #[error(transparent)]
+    Worker(#[from] IsolationError),
+}
+
+/// What an upload wants to know of a file.
+#[derive(Debug)]
+pub struct Examined {
+    /// From its name and times alone where the worker failed on it.
+    pub facts: Facts,
+    /// `Err` is for the log and `status`; the stand-in goes up.
+    pub thumbnail: Result<Thumbnail, NoThumbnail>,
+}
+
 /// Runs jobs in children.
 pub struct Isolated {
     settings: Isolation,
@@ -94,6 +123,27 @@ impl Isolated {
         let nursery = Nursery::open(settings.program.clone(), settings.memory)?;
         let state = Mutex::new(State { free: settings.parallel.max(1), idle: None });
         Ok(Self { settings, nursery, state, returned: Condvar::new() })
+    }
+
+    /// Asks for the facts and then for the thumbnail, so that what breaks the one leaves the other.
+    ///
+    /// # Errors
+    /// [`IsolationError::Spawn`] and [`IsolationError::Source`], which say nothing of the file; all else is in the answer.
+    pub fn examine(&self, request: &Request, file: &dyn ReadAt) -> Result<Examined, IsolationError> {
+        let ask = |facts| {
+            self.run(&Request { facts, thumbnail: !facts, ..request.clone() }, file).map_err(IsolationError::own_fault)
+        };
+        let unexamined = || Facts::of_unexamined(&request.circumstances());
+        let facts = match ask(true) {
+            Ok(answer) => answer.facts.unwrap_or_else(unexamined),
+            // Whatever it is, the decoder would meet it too.
+            Err(fault) => return Ok(Examined { facts: unexamined(), thumbnail: Err(fault?.into()) }),
+        };
+        let thumbnail = match ask(false) {
+            Ok(answer) => answer.thumbnail.unwrap_or(Err(ThumbnailError::Unsupported)).map_err(NoThumbnail::from),
+            Err(fault) => Err(fault?.into()),
+        };
+        Ok(Examined { facts, thumbnail })
     }
 
     /// Does one job, waiting for a free core first.

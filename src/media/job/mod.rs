@@ -36,7 +36,7 @@ pub struct Request {
 }
 
 impl Request {
-    fn circumstances(&self) -> Circumstances<'_> {
+    pub fn circumstances(&self) -> Circumstances<'_> {
         Circumstances { name: &self.name, modified: self.modified, now: self.now, zone: self.zone }
     }
 }
