@@ -26,7 +26,8 @@ pub enum Exit {
 }
 
 impl Exit {
-    fn from_code(code: u8) -> Self {
+    /// The code of another process; one that is not of the contract is [`Self::Other`].
+    pub fn from_code(code: u8) -> Self {
         let all = [Self::Usage, Self::Session, Self::Password, Self::Mount, Self::Running, Self::Data, Self::Waiting];
         all.into_iter().find(|exit| *exit as u8 == code).unwrap_or(Self::Other)
     }

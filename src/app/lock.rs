@@ -77,6 +77,31 @@ impl StateLock {
     }
 }
 
+/// The lock of whoever changes the account's own files: log-ins go on beside a mount.
+#[derive(Debug)]
+pub struct AccountLock {
+    _file: File,
+}
+
+impl AccountLock {
+    /// # Errors
+    /// Exit code 6 where another command has it, 1 where the directory cannot be used.
+    pub fn take(paths: &Paths) -> Result<Self, Failure> {
+        make_private(&paths.state)?;
+        let path = paths.state.join("account.lock");
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = opened.map_err(|error| unusable(&paths.state, &error))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let why = "another command is changing the account";
+                Err(Failure::new(Exit::Running, WHAT, why, "wait for it, then try again"))
+            }
+            Err(error) => Err(unusable(&paths.state, &error.into())),
+        }
+    }
+}
+
 fn read_holder(file: &File) -> Option<Holder> {
     use std::os::unix::ffi::OsStringExt;
     let (mut file, mut text) = (file, Vec::new());

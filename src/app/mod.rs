@@ -15,7 +15,7 @@ mod texts;
 pub use config::{Config, ConfigError};
 pub use engine::{Engine, EngineParts};
 pub use failure::{Exit, Failure};
-pub use lock::{Holder, StateLock};
+pub use lock::{AccountLock, Holder, StateLock};
 pub use mounting::{MountView, mount_failure, serve_mount};
 pub use options::{MountOptions, OptionError};
 pub use paths::Paths;

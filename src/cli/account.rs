@@ -42,7 +42,7 @@ fn tell_mount(paths: &Paths) {
     }
 }
 
-pub(super) fn logout(paths: &Paths, args: LogoutArgs) -> Outcome {
+pub(super) fn logout(paths: &Paths, args: &LogoutArgs) -> Outcome {
     let _account = AccountLock::take(paths)?;
     let _state = StateLock::take(paths)?;
     let dir = AccountDir::new(&paths.state);

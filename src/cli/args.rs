@@ -36,6 +36,13 @@ pub(super) struct Global {
     pub(super) quiet: bool,
 }
 
+impl Global {
+    /// Nothing given, nothing shown.
+    pub(super) fn silent() -> Self {
+        Self { state: None, cache: None, config: None, endpoint: None, verbose: 0, quiet: true }
+    }
+}
+
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Makes an account and stays logged in; shows the recovery key once

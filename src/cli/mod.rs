@@ -58,7 +58,7 @@ fn execute(cli: Cli) -> Outcome {
     match command {
         Command::Signup(args) => account::signup(&place()?, &global, args),
         Command::Login(args) => account::login(&place()?, &global, args),
-        Command::Logout(args) => account::logout(&place()?, args),
+        Command::Logout(args) => account::logout(&place()?, &args),
         Command::RecoveryKey(args) => account::recovery_key(&place()?, args),
         Command::Mount(args) => mount::mount(&place()?, &global, &args),
         Command::Unmount(args) => mount::unmount(&place()?, &global, &args),
@@ -71,8 +71,8 @@ fn execute(cli: Cli) -> Outcome {
         Command::Resume => queue::resume(&place()?),
         Command::Retry(args) => queue::retry(&place()?, &args),
         Command::Doctor => doctor::doctor(&place()?, &global),
-        Command::Serve(args) => serve::serve(args),
-        Command::Demo(args) => demo::demo(&global, args),
+        Command::Serve(args) => serve::serve(&args),
+        Command::Demo(args) => demo::demo(&global, &args),
     }
 }
 

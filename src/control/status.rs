@@ -140,6 +140,28 @@ impl Live {
 }
 
 impl Status {
+    /// Before the first mount.
+    pub fn of_nothing(live: Live) -> Self {
+        Self {
+            version: VERSION,
+            account: live.account,
+            mount: live.mount,
+            pull: PullStatus::default(),
+            uploads: UploadsStatus::default(),
+            parked: Vec::new(),
+            pending_changes: 0,
+            cache: live.cache,
+            storage: StorageStatus::default(),
+            previous_versions: 0,
+            stand_in_thumbnails: 0,
+            bad_chunks: Vec::new(),
+            not_shown: 0,
+            local_only_photos: 0,
+            unreadable_records: 0,
+            troubles: Vec::new(),
+        }
+    }
+
     /// Files that are accepted and not in Ente yet, but could come there by themselves.
     pub fn under_way(&self) -> u64 {
         let uploads = &self.uploads;

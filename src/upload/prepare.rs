@@ -8,8 +8,8 @@ use super::worker::Uploader;
 use crate::account::{OpenMagic, open_magic};
 use crate::base::{B64, FileId, Timestamp};
 use crate::crypto::{FileKey, StreamHeader, seal_blob};
-use crate::media::job::{Answer, Request};
-use crate::media::{DateSource, Facts, HEAD, MediaKind, Sniffed, Zone, stand_in};
+use crate::media::job::Request;
+use crate::media::{DateSource, Facts, HEAD, Sniffed, Zone, stand_in};
 use crate::namespace::path_of;
 use crate::store::{UploadBlob, UploadRow};
 use crate::tree::Stage;
@@ -29,15 +29,11 @@ impl Uploader {
         let isolated = Arc::clone(&self.isolated);
         let (reader, request_now) = (Arc::clone(&vault), self.clock.now());
         let carried = self.carried_from(row.supersedes)?;
-        let findings = self
-            .on_blocking_thread(move || {
-                let mut findings = examine(&isolated, &reader, &hashed, request_now);
-                findings.facts.caption = findings.facts.caption.take().or(carried.caption);
-                findings.facts.edited_name = carried.edited_name;
-                (findings, hashed)
-            })
-            .await?;
-        let (findings, hashed) = findings;
+        let (mut findings, hashed) = self
+            .on_blocking_thread(move || Ok::<_, StepError>((find(&isolated, &reader, &hashed, request_now)?, hashed)))
+            .await??;
+        findings.facts.caption = findings.facts.caption.take().or(carried.caption);
+        findings.facts.edited_name = carried.edited_name;
         if self.is_too_old(row, findings.facts.created)? {
             return self.advance(row, Stage::LocalOnly, |_, row| {
                 row.due = Timestamp(i64::MAX);
@@ -83,17 +79,18 @@ impl Uploader {
     }
 }
 
-/// Facts and thumbnail, found by a child process; a file it fails on goes up without.
-fn examine(
+/// Facts and thumbnail, found by a child process; a file it fails on goes up with what its name says.
+fn find(
     isolated: &super::isolate::Isolated,
     vault: &SpoolFile,
     hashed: &Hashed,
     now: Timestamp,
-) -> Findings {
+) -> Result<Findings, StepError> {
     let mut head = vec![0; HEAD];
-    let read = crate::base::ReadAt::read_at(&vault.reader(), 0, &mut head).unwrap_or(0);
-    let Sniffed::Media { kind, format } = crate::media::sniff(&head[..read], hashed.title.as_bytes()) else {
-        return without_facts(hashed);
+    let read = crate::base::ReadAt::read_at(&vault.reader(), 0, &mut head)?;
+    let Sniffed::Media { format, .. } = crate::media::sniff(&head[..read], hashed.title.as_bytes()) else {
+        let facts = PhotoFacts { stand_in: true, ..plain_facts(hashed) };
+        return Ok(Findings { facts, dated: false, thumbnail: stand_in().to_vec() });
     };
     let request = Request {
         format,
@@ -102,31 +99,18 @@ fn examine(
         now,
         zone: Zone::Local,
         facts: true,
-        thumbnail: kind == MediaKind::Image,
+        thumbnail: true,
     };
-    match isolated.run(&request, &vault.reader()) {
-        Ok(answer) => findings_of(answer, hashed),
-        Err(error) => {
-            tracing::warn!(%error, "a file goes up without facts and with the stand-in for a thumbnail");
-            without_facts(hashed)
+    let examined = isolated.examine(&request, &vault.reader())?;
+    let dated = examined.facts.created_from == DateSource::Embedded;
+    let facts = facts_of(examined.facts, hashed);
+    Ok(match examined.thumbnail {
+        Ok(thumbnail) => Findings { facts, dated, thumbnail: thumbnail.jpeg },
+        Err(reason) => {
+            tracing::debug!(%reason, "a photo goes up with the stand-in for a thumbnail");
+            Findings { facts: PhotoFacts { stand_in: true, ..facts }, dated, thumbnail: stand_in().to_vec() }
         }
-    }
-}
-
-fn without_facts(hashed: &Hashed) -> Findings {
-    let facts = PhotoFacts { stand_in: true, ..plain_facts(hashed) };
-    Findings { facts, dated: false, thumbnail: stand_in().to_vec() }
-}
-
-fn findings_of(answer: Answer, hashed: &Hashed) -> Findings {
-    let (dated, facts) = match answer.facts {
-        Some(facts) => (facts.created_from == DateSource::Embedded, facts_of(facts, hashed)),
-        None => (false, plain_facts(hashed)),
-    };
-    let thumbnail = answer.thumbnail.and_then(Result::ok);
-    let stand_in_used = thumbnail.is_none();
-    let thumbnail = thumbnail.map_or_else(|| stand_in().to_vec(), |thumbnail| thumbnail.jpeg);
-    Findings { facts: PhotoFacts { stand_in: stand_in_used, ..facts }, dated, thumbnail }
+    })
 }
 
 fn facts_of(facts: Facts, hashed: &Hashed) -> PhotoFacts {

@@ -3,7 +3,7 @@
 use super::answers::Call;
 use super::parts::{decode, encode};
 use super::worker::Uploader;
-use crate::base::{ParkReason, Timestamp, UploadNo};
+use crate::base::{ParkReason, UploadNo};
 use crate::fetch::FetchError;
 use crate::namespace::{Dirty, Origin};
 use crate::remote::RemoteError;
@@ -34,6 +34,8 @@ pub enum StepError {
     Store(#[from] StoreError),
     #[error("{0}")]
     Io(#[from] io::Error),
+    #[error(transparent)]
+    Examination(#[from] super::isolate::IsolationError),
     /// Nothing but somebody's help changes it.
     #[error("{detail}")]
     Park { reason: ParkReason, detail: String },
