@@ -6,6 +6,7 @@ pub mod account;
 pub mod app;
 pub mod base;
 pub mod cache;
+pub mod cli;
 pub mod control;
 pub mod crypto;
 pub mod embedded;

@@ -6,6 +6,6 @@ fn main() -> ExitCode {
     match arguments.next() {
         // Before anything else is opened or started: the child keeps nothing but its standard streams.
         Some(first) if first == WORKER_ARGUMENT => run_worker(arguments),
-        _ => ExitCode::SUCCESS,
+        _ => entefs::cli::run(),
     }
 }

@@ -43,6 +43,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Default, Debug)]
 pub struct OsKeyring;
 
+/// None: the device key goes into a file, and no trace is left elsewhere.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct NoKeyring;
+
+impl Keyring for NoKeyring {
+    fn read(&self, _: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringFault> {
+        Err(KeyringFault::Absent)
+    }
+
+    fn write(&self, _: &str, _: &[u8]) -> Result<(), KeyringFault> {
+        Err(KeyringFault::Absent)
+    }
+
+    fn delete(&self, _: &str) -> Result<(), KeyringFault> {
+        Err(KeyringFault::Absent)
+    }
+}
+
 impl Keyring for OsKeyring {
     fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringFault> {
         ask(name, |entry| match entry.get_secret() {

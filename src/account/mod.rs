@@ -24,7 +24,7 @@ pub use dir::{AccountDir, Opened, SessionStamp};
 pub use error::{AccountError, AccountResult};
 pub use flow::{AccountFlows, LoggedOut, PasskeyPace};
 pub use kdf::{Argon2Kdf, Kdf};
-pub use keyring::{Keyring, KeyringFault, OsKeyring};
+pub use keyring::{Keyring, KeyringFault, NoKeyring, OsKeyring};
 pub use keys::{
     AccountKeys, OpenFile, OpenMagic, open_collection_name, open_file, open_magic, open_metadata, rename_collection, seal_magic,
     wrap_file_key,

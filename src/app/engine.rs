@@ -258,7 +258,7 @@ fn defaults(options: &MountOptions, now: Nanos) -> Defaults {
     Defaults::new(uid, gid, options.umask.unwrap_or(0), now)
 }
 
-fn cores() -> usize {
+pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 

@@ -2,6 +2,8 @@
 
 mod commands;
 mod config;
+mod demo;
+mod doctor;
 mod duties;
 mod engine;
 mod failure;
@@ -10,12 +12,16 @@ mod mounting;
 mod options;
 mod paths;
 mod report;
+mod serve;
 mod texts;
 
 pub use config::{Config, ConfigError};
+pub use demo::{DemoView, demo};
+pub use doctor::{Check, Finding, examine};
 pub use engine::{Engine, EngineParts};
 pub use failure::{Exit, Failure};
 pub use lock::{AccountLock, Holder, StateLock};
 pub use mounting::{MountView, mount_failure, serve_mount};
 pub use options::{MountOptions, OptionError};
 pub use paths::Paths;
+pub use serve::{ServePlan, serve};

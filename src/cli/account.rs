@@ -131,10 +131,13 @@ pub(super) fn recovery_key(paths: &Paths, args: PasswordArgs) -> Outcome {
 }
 
 /// The server that was given, else the one of the last log-in, else Ente's.
-fn flows(paths: &Paths, global: &Global, prompt: FlagsAndTerminal) -> Result<AccountFlows, Failure> {
+pub(super) fn chosen_endpoint(paths: &Paths, global: &Global) -> String {
     let remembered = || AccountDir::new(&paths.state).read().ok().map(|opened| opened.session.endpoint.clone());
-    let endpoint = global.endpoint.clone().or_else(remembered).unwrap_or_else(|| PRODUCTION.into());
-    flows_at(paths, &endpoint, prompt)
+    global.endpoint.clone().or_else(remembered).unwrap_or_else(|| PRODUCTION.into())
+}
+
+fn flows(paths: &Paths, global: &Global, prompt: FlagsAndTerminal) -> Result<AccountFlows, Failure> {
+    flows_at(paths, &chosen_endpoint(paths, global), prompt)
 }
 
 fn flows_at(paths: &Paths, endpoint: &str, prompt: FlagsAndTerminal) -> Result<AccountFlows, Failure> {

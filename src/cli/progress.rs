@@ -1,6 +1,7 @@
 //! Bars, on a terminal only.
 
 use super::args::Global;
+use crate::account::Derivation;
 use crate::app::MountView;
 use crate::base::sync::Mutex;
 use crate::sync::PullProgress;
@@ -25,6 +26,33 @@ pub(super) fn spinner(global: &Global, message: &str) -> ProgressBar {
     bar.set_message(message.to_owned());
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
+}
+
+/// Shows that a password costs seconds.
+pub(super) struct DerivationSpinner {
+    global: Global,
+    spinner: Mutex<Option<ProgressBar>>,
+}
+
+impl DerivationSpinner {
+    pub(super) fn new(global: &Global) -> Self {
+        Self { global: global.clone(), spinner: Mutex::default() }
+    }
+
+    pub(super) fn note(&self, step: Derivation) {
+        let mut spinner = self.spinner.lock();
+        match step {
+            Derivation::Begun(limits) => {
+                let message = format!("Deriving the key ({} MiB, some seconds)", limits.mem_limit >> 20);
+                *spinner = Some(self::spinner(&self.global, &message));
+            }
+            Derivation::Lower | Derivation::Done => {
+                if let Some(spinner) = spinner.take() {
+                    spinner.finish_and_clear();
+                }
+            }
+        }
+    }
 }
 
 /// How a mount comes about, on a terminal.

@@ -1,11 +1,10 @@
 //! Secrets and codes: from flags, else asked on the terminal, else missing (command-line contract, 2).
 
 use super::args::{Global, PasswordArgs};
-use super::{progress, terminal};
+use super::progress::DerivationSpinner;
+use super::terminal;
 use crate::account::{AccountError, AccountResult, Derivation, PasswordPurpose, Prompt, write_new_secret};
-use crate::base::sync::Mutex;
 use crate::crypto::Zeroizing;
-use indicatif::ProgressBar;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -15,24 +14,21 @@ const MAX_PASSWORD: u64 = 64 << 10;
 
 /// What the flags answer, and the terminal for the rest.
 pub(super) struct FlagsAndTerminal {
-    pub(super) global: Global,
     pub(super) password: PasswordArgs,
     pub(super) code: Option<String>,
     pub(super) totp: Option<String>,
     pub(super) recovery_key_file: Option<PathBuf>,
-    /// A derivation under way.
-    pub(super) spinner: Mutex<Option<ProgressBar>>,
+    derivation: DerivationSpinner,
 }
 
 impl FlagsAndTerminal {
     pub(super) fn new(global: &Global, password: PasswordArgs) -> Self {
         Self {
-            global: global.clone(),
             password,
             code: None,
             totp: None,
             recovery_key_file: None,
-            spinner: Mutex::default(),
+            derivation: DerivationSpinner::new(global),
         }
     }
 
@@ -138,18 +134,7 @@ impl Prompt for FlagsAndTerminal {
     }
 
     fn note_derivation(&self, step: Derivation) {
-        let mut spinner = self.spinner.lock();
-        match step {
-            Derivation::Begun(limits) => {
-                let message = format!("Deriving the key ({} MiB, some seconds)", limits.mem_limit >> 20);
-                *spinner = Some(progress::spinner(&self.global, &message));
-            }
-            Derivation::Lower | Derivation::Done => {
-                if let Some(spinner) = spinner.take() {
-                    spinner.finish_and_clear();
-                }
-            }
-        }
+        self.derivation.note(step);
     }
 
     fn ask_again(&self, wrong: &AccountError) -> bool {

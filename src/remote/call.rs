@@ -3,15 +3,16 @@
 use super::error::{RemoteError, RemoteResult};
 use super::fault;
 use super::options::{HttpOptions, Timeouts, build_api_client, parse_endpoint};
+use crate::base::Timestamp;
+use crate::wire::{ErrorBody, header};
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tokio::time::timeout;
 
-use crate::wire::{ErrorBody, header};
 
 /// No answer of the API is longer; a page may hold 100,000 rows of one stamp.
 const LONGEST_ANSWER: u64 = 512 << 20;
@@ -89,6 +90,14 @@ impl ApiClient {
         }
         let response = refuse_failure(call.endpoint, response, self.timeouts.stall).await?;
         read_body(call.endpoint, response, self.timeouts.stall, LONGEST_ANSWER).await
+    }
+
+    /// Sends the call and answers when it was answered, by the server's clock.
+    pub(super) async fn fetch_time(&self, call: &ApiCall) -> RemoteResult<Option<Timestamp>> {
+        let response = refuse_failure(call.endpoint, self.request(call, None).await?, self.timeouts.stall).await?;
+        let date = response.headers().get(DATE).and_then(|value| value.to_str().ok());
+        let date = date.and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok());
+        Ok(date.map(|date| Timestamp(date.timestamp_micros())))
     }
 
     /// Sends the call and answers where it redirects to, without going there.

@@ -5,6 +5,7 @@ use super::call::{ApiCall, ApiClient, expect_nothing, parse};
 use super::error::RemoteResult;
 use super::options::HttpOptions;
 use super::retry::{Attempts, Repeat};
+use crate::base::Timestamp;
 use crate::wire::{
     Authorization, OttRequest, SecondFactor, SessionValidity, SetKeyAttributes, SrpAttributes, SrpAttributesAnswer,
     SrpCompleteAnswer, SrpCompleteRequest, SrpCreateSessionAnswer, SrpCreateSessionRequest, SrpSetupAnswer,
@@ -79,6 +80,14 @@ impl HttpLogin {
     async fn change(&self, call: ApiCall, token: Option<&str>, repeat: Repeat) -> RemoteResult<()> {
         expect_nothing(call.endpoint, &self.call(&call, token, repeat).await?)
     }
+}
+
+/// The server's clock; `None` where it does not say.
+///
+/// # Errors
+/// [`super::RemoteError`] where the server is not reached.
+pub async fn fetch_server_time(options: &HttpOptions) -> RemoteResult<Option<Timestamp>> {
+    ApiClient::new(options)?.fetch_time(&ApiCall::get(path::PING)).await
 }
 
 #[async_trait]

@@ -26,6 +26,6 @@ pub use api::{ObjectBody, ObjectSource, Page, Part, PartTarget, PutTarget, Remot
 pub use error::{RemoteError, RemoteResult};
 pub use http::HttpRemote;
 pub use limits::LimitPace;
-pub use login::{HttpLogin, LoginApi};
+pub use login::{HttpLogin, LoginApi, fetch_server_time};
 pub use options::{HttpOptions, PRODUCTION, Timeouts};
 pub use token::TokenCell;

@@ -1,53 +1,109 @@
 //! Clearing up: the spool file of a registered photo becomes its cached copy; removed ones go when their time is
-//! over. A row stays until its file is gone, so that nothing removed rises again (semantics 6.1).
+//! over. Many at a time, in an order that a power cut may end anywhere: first it is durable that their rows are over,
+//! then their files go, then the rows, so that nothing removed rises again (semantics 6.1).
 
-use super::step::{Next, StepError, StepResult};
+use super::step::StepError;
 use super::worker::Uploader;
 use crate::base::{ContentNo, FileId};
-use crate::cache::Adopted;
-use crate::spool::SpoolError;
+use crate::cache::{Adopted, Cache};
+use crate::spool::{Spool, SpoolError};
 use crate::store::{ContentRow, Rows, StoreResult, UploadRow};
+use crate::tree::Stage;
+use std::time::Duration;
+
+const CLEARED: [Stage; 2] = [Stage::Registered, Stage::Removed];
+/// Files that share the syncs of one round.
+const BATCH: usize = 256;
+/// What becomes due within this time goes together.
+const GATHERING: Duration = Duration::from_millis(500);
+/// A file that somebody still has open, or that could not be removed, is looked at again after this.
+const LATER: Duration = Duration::from_secs(30);
+/// Without anything due the rows are looked at this often all the same.
+const IDLE: Duration = Duration::from_secs(600);
 
 impl Uploader {
-    /// The photo is in Ente: its bytes go into the cache, or just go.
-    pub(super) async fn clear_registered(&self, row: &UploadRow) -> StepResult {
-        let content = self.store().read(|rows| cached_as(rows, row))?;
-        let (spool, cache, vault) = (self.spool.clone(), self.cache.clone(), row.vault);
-        self.on_blocking_thread(move || {
-            if let Some(content) = content {
-                let key = cache.key(content.file, &content.header, content.part);
-                match cache.adopt(key, content.size, |to| spool.release_to(vault, to)) {
-                    Ok(Adopted::Moved | Adopted::Dropped) => return Ok(()),
-                    Ok(Adopted::NotNeeded) => {}
-                    // Somebody reads it: the row stays, and it is moved when they are done.
-                    Err(SpoolError::InUse(_)) => return Err(StepError::Later("a handle has it open".into())),
-                    Err(error) => tracing::debug!(%error, "a sent file is not kept in the cache"),
+    /// Clears up until the task is dropped.
+    pub(super) async fn keep_clear(&self) {
+        loop {
+            let next = self.store().read(|rows| rows.load_next_due(&CLEARED)).ok().flatten();
+            let rest = next.map_or(IDLE, |due| due.since(self.clock.now())).clamp(GATHERING, IDLE);
+            tokio::select! {
+                () = self.clearing.notified() => tokio::time::sleep(GATHERING).await,
+                () = tokio::time::sleep(rest) => {}
+            }
+            if let Err(error) = self.clear_due().await {
+                tracing::warn!(%error, "sent files could not be cleared up; tried again later");
+                tokio::time::sleep(LATER).await;
+            }
+        }
+    }
+
+    async fn clear_due(&self) -> Result<(), StepError> {
+        loop {
+            let due = self.store().read(|rows| {
+                let due = rows.load_due_uploads(self.clock.now(), &CLEARED, BATCH)?;
+                due.into_iter().map(|row| Ok((cached_as(rows, &row)?, row))).collect::<StoreResult<Vec<_>>>()
+            })?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            self.sync_store().await?;
+            let (spool, cache) = (self.spool.clone(), self.cache.clone());
+            let outcomes = self.on_blocking_thread(move || clear_files(&spool, &cache, due)).await??;
+            self.note_cleared(&outcomes)?;
+        }
+    }
+
+    fn note_cleared(&self, outcomes: &[(UploadRow, bool)]) -> Result<(), StepError> {
+        let later = self.clock.now().saturating_add(LATER);
+        self.store().write(|tx| {
+            for (row, gone) in outcomes {
+                if *gone {
+                    tx.delete_upload(row.no)?;
+                } else {
+                    tx.save_upload(&UploadRow { due: later, ..row.clone() })?;
                 }
             }
-            Ok(spool.remove(vault)?)
-        })
-        .await??;
-        self.delete_row(row)
-    }
-
-    /// Removed: its bytes are of no use any more, or have been kept long enough.
-    pub(super) async fn clear_removed(&self, row: &UploadRow) -> StepResult {
-        let (spool, vault) = (self.spool.clone(), row.vault);
-        self.on_blocking_thread(move || spool.remove(vault)).await??;
-        self.delete_row(row)
-    }
-
-    fn delete_row(&self, row: &UploadRow) -> StepResult {
-        self.store().write(|tx| {
-            tx.delete_upload(row.no)?;
-            Ok::<_, StepError>(Next::Wait)
+            Ok::<_, StepError>(())
         })
     }
 }
 
+/// Which files are gone, durably.
+fn clear_files(
+    spool: &Spool,
+    cache: &Cache,
+    due: Vec<(Option<ContentRow>, UploadRow)>,
+) -> Result<Vec<(UploadRow, bool)>, StepError> {
+    let cleared = due.into_iter().map(|(content, row)| {
+        let outcome = clear_file(spool, cache, content, &row);
+        if let Err(error) = &outcome {
+            tracing::debug!(%error, "a sent file stays in the spool for now");
+        }
+        (row, outcome.is_ok())
+    });
+    let cleared = cleared.collect();
+    spool.sync_removals()?;
+    Ok(cleared)
+}
+
+fn clear_file(spool: &Spool, cache: &Cache, content: Option<ContentRow>, row: &UploadRow) -> Result<(), SpoolError> {
+    if let Some(content) = content {
+        let key = cache.key(content.file, &content.header, content.part);
+        match cache.adopt(key, content.size, |to| spool.release_to(row.vault, to)) {
+            Ok(Adopted::Moved | Adopted::Dropped) => return Ok(()),
+            Ok(Adopted::NotNeeded) => {}
+            // Somebody reads it: it is moved when they are done.
+            Err(error @ SpoolError::InUse(_)) => return Err(error),
+            Err(error) => tracing::debug!(%error, "a sent file is not kept in the cache"),
+        }
+    }
+    spool.remove(row.vault)
+}
+
 /// The content that the upload's bytes are, if they are exactly that.
 fn cached_as(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<Option<ContentRow>> {
-    let Some(file) = row.file.filter(|_| row.frozen) else { return Ok(None) };
+    let Some(file) = row.file.filter(|_| row.frozen && row.stage == Stage::Registered) else { return Ok(None) };
     let content = content_of(rows, file)?.map(|no| rows.load_content(no)).transpose()?.flatten();
     Ok(content.filter(|content| content.size == row.size))
 }

@@ -16,7 +16,7 @@ mod janitor;
 mod link;
 mod parts;
 mod prepare;
-mod record;
+pub mod record;
 mod register;
 mod retry;
 mod seal;

@@ -48,6 +48,10 @@ impl Uploader {
         if placed.earlier {
             return self.conclude(row, Verdict::AfterEarlier);
         }
+        if placed.node.size == 0 && row.generation.is_none() {
+            // Made and closed without a byte: no commit of it is there to be opened.
+            return self.conclude(row, empty_verdict(row));
+        }
         let vault = self.open_spooled(row)?;
         if let Some(verdict) = self.judge_name(row, &placed, &vault) {
             return self.conclude(row, verdict);
@@ -70,7 +74,7 @@ impl Uploader {
             return Some(Verdict::Park(ParkReason::Interrupted, "a write to it failed".into()));
         }
         if vault.is_empty() {
-            return Some(if row.supersedes.is_some() { Verdict::EmptyVersion } else { Verdict::KeepLocal });
+            return Some(empty_verdict(row));
         }
         let rules = self.drop_of(&placed.path).map_or_else(NameRules::default, |drop| drop.names.clone());
         let (name, dirs) = placed.path.split_last()?;
@@ -162,6 +166,10 @@ impl Uploader {
             Ok(Next::Wait)
         })
     }
+}
+
+fn empty_verdict(row: &UploadRow) -> Verdict {
+    if row.supersedes.is_some() { Verdict::EmptyVersion } else { Verdict::KeepLocal }
 }
 
 /// Left alone for an hour it goes, and the old version shows again.

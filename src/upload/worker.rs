@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
 /// Stages at which the worker has something to do when they are due.
-const WORKED_ON: [Stage; 10] = [
+const WORKED_ON: [Stage; 8] = [
     Stage::Settling,
     Stage::Incomplete,
     Stage::Sealed,
@@ -32,8 +32,6 @@ const WORKED_ON: [Stage; 10] = [
     Stage::Twin,
     Stage::Prepared,
     Stage::Uploaded,
-    Stage::Registered,
-    Stage::Removed,
 ];
 /// Without a bell or a due time the rows are looked at this often all the same.
 const IDLE: Duration = Duration::from_secs(60);
@@ -85,6 +83,8 @@ pub struct Uploader {
     pub(super) options: UploaderOptions,
     bell: Bell,
     awake: Arc<Notify>,
+    /// Something may be ready to be cleared up.
+    pub(super) clearing: Arc<Notify>,
     running: Mutex<HashMap<UploadNo, AbortHandle>>,
     objects: Mutex<HashMap<UploadNo, Bytes>>,
     sent: Mutex<HashMap<UploadNo, u64>>,
@@ -95,9 +95,12 @@ pub struct Uploader {
 
 impl Uploader {
     pub fn new(parts: UploaderParts) -> Arc<Self> {
-        let awake = Arc::new(Notify::new());
-        let rung = Arc::clone(&awake);
-        parts.bell.listen(move || rung.notify_one());
+        let (awake, clearing) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let rung = (Arc::clone(&awake), Arc::clone(&clearing));
+        parts.bell.listen(move || {
+            rung.0.notify_one();
+            rung.1.notify_one();
+        });
         Arc::new(Self {
             namespace: parts.namespace,
             spool: parts.spool,
@@ -111,6 +114,7 @@ impl Uploader {
             options: parts.options,
             bell: parts.bell,
             awake,
+            clearing,
             running: Mutex::default(),
             objects: Mutex::default(),
             sent: Mutex::default(),
@@ -125,6 +129,10 @@ impl Uploader {
 
     /// Works until the task is dropped; between steps nothing is lost by that.
     pub async fn run(self: Arc<Self>) {
+        tokio::join!(self.drive_all(), self.keep_clear());
+    }
+
+    async fn drive_all(self: &Arc<Self>) {
         let mut tasks = JoinSet::new();
         let (mut wall, mut monotonic) = (self.clock.now(), Instant::now());
         loop {
@@ -158,10 +166,17 @@ impl Uploader {
 
     fn rest(&self) -> Duration {
         let now = self.clock.now();
-        let next = self.store().read(|rows| rows.load_next_due(&WORKED_ON)).ok().flatten();
-        let due = next.map_or(IDLE, |due| due.since(now));
+        let workable: Vec<Stage> = WORKED_ON.into_iter().filter(|stage| self.may_work_on(*stage)).collect();
+        let (next, paused) = self
+            .store()
+            .read(|rows| Ok((rows.load_next_due(&workable)?, rows.load_paused_until()?)))
+            .unwrap_or_default();
+        let online = self.offline_until.lock().map(|until| until.saturating_duration_since(Instant::now()));
+        let pause = paused.filter(|until| *until > now).map(|until| until.since(now));
+        let due = next.map(|due| due.since(now));
         // What is due already waits for a free place, whose end wakes the loop.
-        due.clamp(Duration::from_millis(20), IDLE)
+        let rest = [due, pause, online.filter(|rest| !rest.is_zero())].into_iter().flatten().min().unwrap_or(IDLE);
+        rest.clamp(Duration::from_millis(20), IDLE)
     }
 
     fn is_paused(&self) -> bool {
@@ -237,8 +252,11 @@ impl Uploader {
             Stage::Linking => self.link(row).await,
             Stage::Prepared => self.transfer(row).await,
             Stage::Uploaded => self.register(row, resumed).await,
-            Stage::Registered => self.clear_registered(row).await,
-            Stage::Removed => self.clear_removed(row).await,
+            // The janitor's.
+            Stage::Registered | Stage::Removed => {
+                self.clearing.notify_one();
+                Ok(Next::Wait)
+            }
             Stage::Writing | Stage::LocalOnly => Ok(Next::Wait),
         }
     }

@@ -171,7 +171,9 @@ impl Vfs {
             (None, None) => return Err(VfsError::NotFound),
         };
         let generation = uploads.iter().rev().find(|row| Some(row.vault) == node.vault).and_then(|row| row.generation);
-        let vault = node.vault.map(|vault| self.spool.open_committed(vault, generation)).transpose()?;
+        // Made and closed without a byte: no commit of it is there to be opened.
+        let spooled = node.vault.filter(|_| node.size > 0 || generation.is_some());
+        let vault = spooled.map(|vault| self.spool.open_committed(vault, generation)).transpose()?;
         let upload = uploads.into_iter().rev().find(|upload| !upload.stage.is_over());
         let mut state = LocalState::new(node);
         state.writing = upload.as_ref().is_some_and(|upload| upload.stage == Stage::Writing);

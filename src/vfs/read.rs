@@ -52,11 +52,14 @@ impl Vfs {
     }
 
     fn read_local(&self, file: &Arc<LocalFile>, offset: u64, buf: &mut [u8]) -> VfsResult<ReadStep> {
-        let (vault, old) = {
+        let (vault, old, size) = {
             let state = file.lock();
-            (state.vault.clone(), state.old.clone())
+            (state.vault.clone(), state.old.clone(), state.node.size)
         };
         let Some(vault) = vault else {
+            if size == 0 {
+                return Ok(ReadStep::Done(0));
+            }
             let content = old.ok_or(VfsError::DeletedInEnte)?;
             return self.read_content(&content, offset, buf);
         };

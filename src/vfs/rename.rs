@@ -300,11 +300,20 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, dirty: &mut Dirty) 
         (EntryKey::LocalFile { photo }, _) => {
             if let (Some(file), RenamePlan::MoveLocal) = (photo, rename.plan) {
                 supersede(tx, rename.entry.ino, file)?;
+                inherit(tx, occupant.ino, rename.entry.ino)?;
             }
             forget_entry(tx, &rename.to, occupant, is_open, rename.now, dirty)
         }
         (EntryKey::Fixed(_) | EntryKey::DropRoot, _) => Err(Refusal::FixedPlace.into()),
     }
+}
+
+/// By the capture time of what it displaces, new bytes are told from a new photo (semantics 2.12).
+fn inherit(tx: &Tx<'_>, from: Ino, to: Ino) -> VfsResult<()> {
+    if let (Some(old), Some(new)) = (tx.load_node(from)?, tx.load_node(to)?) {
+        tx.save_node(&NodeRow { taken: old.taken, ..new })?;
+    }
+    Ok(())
 }
 
 /// The upload of `ino` replaces a photo that is in Ente.

@@ -87,9 +87,10 @@ fn verdict_on(row: &UploadRow) -> Verdict {
     if row.is_frozen() && verdict == Verdict::Write { Verdict::Supersede } else { verdict }
 }
 
-/// What nothing was sent of ends; what may have been sent must learn its outcome first.
+/// What nothing was sent of ends, also where it never had a byte; what may have been sent must learn its outcome first.
 fn end_superseded(tx: &Tx<'_>, upload: UploadNo, now: crate::base::Timestamp) -> VfsResult<()> {
-    if let Some(row) = tx.load_upload(upload)?.filter(|row| verdict_on(row) == Verdict::Supersede) {
+    let ends = |row: &UploadRow| matches!(verdict_on(row), Verdict::Supersede | Verdict::Write | Verdict::Stay);
+    if let Some(row) = tx.load_upload(upload)?.filter(ends) {
         tx.save_upload(&UploadRow { stage: Stage::Removed, due: now, parked: None, ..row })?;
         tx.save_upload_hash(upload, None)?;
     }
