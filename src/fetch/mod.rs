@@ -239,16 +239,27 @@ impl Fetch {
         stream: &Arc<Stream>,
         index: u64,
     ) -> Result<Arc<Chunk>, FetchError> {
-        let deadline = self.options.timeout;
         let fetched = async {
             let macs = self.fetch_macs(content, stream, index);
             let sealed = self.fetch_sealed(content, index);
             tokio::try_join!(macs, sealed)
         };
-        let ((), sealed) = tokio::time::timeout(deadline, fetched)
-            .await
-            .map_err(|_| FetchError::Offline(format!("nothing came for {deadline:?}")))??;
+        let ((), sealed) = self.while_alive(fetched).await?;
         self.open(content, stream, index, sealed).await
+    }
+
+    /// Waits as long as bytes come in: a slow line takes its time, a dead one is given up (semantics 5.4).
+    async fn while_alive<T>(&self, fetched: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
+        let patience = self.options.timeout;
+        let mut fetched = std::pin::pin!(fetched);
+        loop {
+            let before = self.remote.received();
+            match tokio::time::timeout(patience, &mut fetched).await {
+                Ok(outcome) => return outcome,
+                Err(_) if self.remote.received() != before => {}
+                Err(_) => return Err(FetchError::Offline(format!("nothing came for {patience:?}"))),
+            }
+        }
     }
 
     async fn fetch_sealed(&self, content: &ContentRow, index: u64) -> Result<Vec<u8>, FetchError> {
