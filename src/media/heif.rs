@@ -25,8 +25,9 @@ pub(super) fn read(source: &Source<'_>, findings: &mut Findings) {
     if let Some(block) = exif_block(source, meta.clone()) {
         exif::read_block(source, block, findings);
     }
-    if let Some(packet) = item_of(source, meta.clone(), is_packet).and_then(|item| item_place(source, meta, item)) {
-        xmp::read_packet(source, packet, findings);
+    let packet = item_of(source, meta.clone(), is_packet).and_then(|item| item_place(source, meta, item));
+    if let Some(packet) = packet.and_then(|packet| source.bytes(packet)) {
+        xmp::read_packet(&packet, findings);
     }
 }
 

@@ -110,9 +110,9 @@ pub(super) fn read(source: &Source<'_>, at: u64, findings: &mut Findings) {
         {
             exif::read_block(source, block, findings).unwrap_or_default();
         } else if marker == 0xe1
-            && let Some(packet) = behind(xmp::JPEG_PREFIX)
+            && let Some(packet) = behind(xmp::JPEG_PREFIX).and_then(|range| source.bytes(range))
         {
-            xmp::read_packet(source, packet, findings);
+            xmp::read_packet(&packet, findings);
         } else if marker == 0xed
             && let Some(resources) = behind(iptc::JPEG_PREFIX).and_then(|range| source.bytes(range))
         {

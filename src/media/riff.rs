@@ -53,7 +53,7 @@ fn read_webp(source: &Source<'_>, body: Range<u64>, findings: &mut Findings) {
                 let prefix = if source.array(body.start) == Some(*b"Exif\0\0") { 6 } else { 0 };
                 exif::read_block(source, body.start + prefix..body.end, findings).unwrap_or_default();
             }
-            b"XMP " => xmp::read_packet(source, body, findings),
+            b"XMP " => xmp::read_packet(&source.bytes(body).unwrap_or_default(), findings),
             _ => {}
         }
     }
