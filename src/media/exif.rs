@@ -1,6 +1,6 @@
 //! The tags of EXIF that say when, where, how large and with what (EXIF 2.32, 4.6).
 
-use super::date::parse_exif;
+use super::date::{Moment, parse_exif};
 use super::findings::{DateRank, Findings, Place, Size, Standard, keep};
 use super::ifd::{Directory, Order, Tiff};
 use super::orientation::Orientation;
@@ -44,11 +44,12 @@ mod tag {
 pub(super) fn read_block(source: &Source<'_>, block: Range<u64>, findings: &mut Findings) -> Option<()> {
     let tiff = Tiff::open(source, block)?;
     let main = tiff.directory(tiff.first)?;
-    read_main(&main, findings);
+    let exif = main.below(tag::EXIF);
+    read_main(&main, exif.as_ref(), findings);
     if let Some(packet) = main.bytes(tag::XMP) {
         xmp::read_packet(&packet, findings);
     }
-    if let Some(exif) = main.below(tag::EXIF) {
+    if let Some(exif) = exif {
         read_exif(&exif, findings);
     }
     keep(&mut findings.place, main.below(tag::GPS).and_then(|gps| read_place(&gps)));
@@ -84,38 +85,30 @@ fn size(directory: &Directory<'_, '_>, width: u16, height: u16) -> Option<Size> 
 }
 
 /// The first directory: camera, caption, orientation, and the date that an editor changes.
-pub(super) fn read_main(main: &Directory<'_, '_>, findings: &mut Findings) {
+pub(super) fn read_main(main: &Directory<'_, '_>, exif: Option<&Directory<'_, '_>>, findings: &mut Findings) {
     keep(&mut findings.camera_make, main.text(tag::MAKE));
     keep(&mut findings.camera_model, main.text(tag::MODEL));
     findings.add_caption(Standard::Exif, main.text(tag::IMAGE_DESCRIPTION));
     keep(&mut findings.orientation, main.number(tag::ORIENTATION).and_then(Orientation::from_exif));
     // Its fraction and offset stand in the other directory, which most files lack or agree with.
-    let exif = main.below(tag::EXIF);
-    let beside = |tag| exif.as_ref().and_then(|exif| exif.text(tag));
+    let beside = |tag| exif.and_then(|exif| exif.text(tag));
     let (fraction, offset) = (beside(tag::FRACTION), beside(tag::OFFSET));
-    add_date(findings, DateRank::Modified, main.text(tag::DATE_TIME), fraction, offset);
+    findings.add_date(DateRank::Modified, date(main.text(tag::DATE_TIME), fraction, offset));
 }
 
-fn add_date(
-    findings: &mut Findings,
-    rank: DateRank,
-    date: Option<String>,
-    fraction: Option<String>,
-    offset: Option<String>,
-) {
-    let date = date.and_then(|date| parse_exif(&date, fraction.as_deref(), offset.as_deref()));
-    findings.dates.extend(date.map(|date| (rank, date)));
+fn date(date: Option<String>, fraction: Option<String>, offset: Option<String>) -> Option<Moment> {
+    parse_exif(&date?, fraction.as_deref(), offset.as_deref())
 }
 
 /// The EXIF directory: the dates of the shot, the size, the maker's note.
 pub(super) fn read_exif(exif: &Directory<'_, '_>, findings: &mut Findings) {
-    for (rank, date, fraction, offset) in [
+    for (rank, wall, fraction, offset) in [
         (DateRank::Original, tag::ORIGINAL, tag::FRACTION_ORIGINAL, tag::OFFSET_ORIGINAL),
         (DateRank::Digitized, tag::DIGITIZED, tag::FRACTION_DIGITIZED, tag::OFFSET_DIGITIZED),
     ] {
         // Some phones write the one general offset only.
         let offset = exif.text(offset).or_else(|| exif.text(tag::OFFSET));
-        add_date(findings, rank, exif.text(date), exif.text(fraction), offset);
+        findings.add_date(rank, date(exif.text(wall), exif.text(fraction), offset));
     }
     keep(&mut findings.size, size(exif, tag::PIXEL_WIDTH, tag::PIXEL_HEIGHT));
     keep(&mut findings.content_identifier, exif.bytes(tag::MAKER_NOTE).and_then(apple_content_identifier));

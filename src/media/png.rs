@@ -1,8 +1,7 @@
 //! PNG (ISO/IEC 15948): chunks of length, type, body and check sum behind an eight-byte signature.
 
 use super::findings::{Findings, Size, keep};
-use super::jpeg::read_fully;
-use super::source::Source;
+use super::source::{Source, read_fully};
 use super::{exif, xmp};
 use crate::base::ReadAt;
 use std::io;

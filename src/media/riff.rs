@@ -2,7 +2,7 @@
 
 use super::date::{Moment, parse_exif};
 use super::findings::{DateRank, Findings, Size, keep};
-use super::source::{Source, text};
+use super::source::Source;
 use super::{exif, xmp};
 use crate::base::ReadAt;
 use chrono::NaiveDateTime;
@@ -87,8 +87,8 @@ fn read_avi(source: &Source<'_>, body: Range<u64>, findings: &mut Findings) -> O
     let frames = extended.and_then(|dmlh| source.le_u32(dmlh.start)).or(source.le_u32(main + 16))?;
     let seconds = f64::from(source.le_u32(main)?) * f64::from(frames) / 1e6;
     keep(&mut findings.duration, Some(seconds).filter(|seconds| *seconds > 0.0));
-    let date = find(headers, b"IDIT").and_then(|idit| parse_avi_date(&text(&source.bytes(idit)?)?));
-    findings.dates.extend(date.map(|date| (DateRank::MovieTag, date)));
+    let date = find(headers, b"IDIT").and_then(|idit| parse_avi_date(&source.text(idit)?));
+    findings.add_date(DateRank::MovieTag, date);
     Some(())
 }
 

@@ -10,6 +10,7 @@ use super::source::text;
 use quick_xml::Reader;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::{BytesRef, BytesStart, Event};
+use std::borrow::Cow;
 
 /// What a packet of a JPEG begins with.
 pub(super) const JPEG_PREFIX: &[u8; 29] = b"http://ns.adobe.com/xap/1.0/\0";
@@ -71,7 +72,7 @@ fn known(name: &[u8]) -> Option<Property> {
 impl Property {
     fn keep(self, value: Option<String>, findings: &mut Findings) {
         match self {
-            Self::Date(rank) => findings.dates.extend(value.and_then(|date| parse_iso(&date)).map(|date| (rank, date))),
+            Self::Date(rank) => findings.add_date(rank, value.and_then(|date| parse_iso(&date))),
             Self::Caption => findings.add_caption(Standard::Xmp, value),
         }
     }
@@ -80,10 +81,8 @@ impl Property {
 fn read_attributes(tag: &BytesStart<'_>, findings: &mut Findings) {
     for attribute in tag.attributes().with_checks(false).flatten() {
         if let Some(property) = known(attribute.key.as_ref()) {
-            let stored = text(&attribute.value);
-            let plain =
-                stored.map(|stored| unescape(&stored).map_or_else(|_| stored.clone(), |plain| plain.into_owned()));
-            property.keep(plain, findings);
+            let value = text(&attribute.value).map(|value| unescape(&value).map(Cow::into_owned).unwrap_or(value));
+            property.keep(value, findings);
         }
     }
 }
