@@ -7,9 +7,8 @@ use super::bmff;
 use super::exif::pictures;
 use super::format::{Format, Layout};
 use super::ifd::{Directory, Tiff};
-use super::jpeg::{self, read_fully};
-use super::source::Source;
-use super::{ebml, png, riff};
+use super::source::{Source, read_fully};
+use super::{ebml, jpeg, png, riff};
 use crate::base::ReadAt;
 use std::io;
 use thiserror::Error;
@@ -91,17 +90,16 @@ fn holds_its_pictures(file: &dyn ReadAt) -> bool {
     let source = Source::new(file, 16 << 20);
     let Some(tiff) = Tiff::open(&source, source.whole()) else { return true };
     let beyond = u64::from(tiff.first) >= source.size();
-    !beyond && pictures(&tiff).iter().all(|picture| data_end(&tiff, picture) <= source.size())
+    !beyond && pictures(&tiff).iter().all(|picture| data_end(picture) <= source.size())
 }
 
 /// Where the last strip or tile of a picture ends; 0 for none.
-fn data_end(tiff: &Tiff<'_, '_>, picture: &Directory) -> u64 {
+fn data_end(picture: &Directory<'_, '_>) -> u64 {
     const STRIPS: (u16, u16) = (0x0111, 0x0117);
     const TILES: (u16, u16) = (0x0144, 0x0145);
-    const MOST: u32 = 65_536;
-    let numbers = |tag| picture.get(tag).map(|entry| tiff.numbers(entry, MOST)).unwrap_or_default();
-    let ends = [STRIPS, TILES].into_iter().filter_map(|(offsets, lengths)| {
-        numbers(offsets).into_iter().zip(numbers(lengths)).map(|(offset, len)| u64::from(offset) + u64::from(len)).max()
+    let ends = [STRIPS, TILES].into_iter().flat_map(|(offsets, lengths)| {
+        let (offsets, lengths) = (picture.numbers(offsets), picture.numbers(lengths));
+        offsets.into_iter().zip(lengths).map(|(offset, len)| u64::from(offset) + u64::from(len))
     });
     ends.max().unwrap_or(0)
 }

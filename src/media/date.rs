@@ -2,7 +2,10 @@
 //!
 //! Most cameras write wall time and nothing more; it is read in the zone of this machine, as Ente's desktop does.
 
-use super::source::text;
+mod name;
+
+pub(super) use name::from_file_name;
+
 use crate::base::Timestamp;
 use chrono::{
     DateTime, Datelike, FixedOffset, Local, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone,
@@ -133,75 +136,8 @@ pub(super) fn from_unix_seconds(seconds: i64) -> Option<Moment> {
     Some(Moment::Instant(Timestamp(at))).filter(|moment| moment.means_something())
 }
 
-/// The date in a file's name (protocol notes, data 3.10), if it lies between 1990 and now.
-pub(super) fn from_file_name(name: &[u8], zone: Zone, now: Timestamp) -> Option<Timestamp> {
-    let name = text(name)?;
-    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).trim();
-    let (date, time) = by_app(stem).or_else(|| by_digits(stem))?;
-    if !(1990..=zone.today(now).year() + 1).contains(&date.year()) {
-        return None;
-    }
-    Some(zone.at(date.and_time(time.unwrap_or_default()))).filter(|at| *at <= now)
-}
-
-type DateAndTime = (NaiveDate, Option<NaiveTime>);
-
-/// The patterns of particular apps.
-fn by_app(stem: &str) -> Option<DateAndTime> {
-    if stem.starts_with("IMG-") || stem.starts_with("VID-") {
-        return Some((compact_date(stem.split('-').nth(1)?)?, None));
-    }
-    if let Some(rest) = stem.strip_prefix("Screenshot_") {
-        let time = rest.get(9..15).filter(|_| !rest.as_bytes()[8].is_ascii_digit());
-        return Some((compact_date(rest.get(..8)?)?, time.and_then(compact_time)));
-    }
-    if let Some(rest) = stem.strip_prefix("signal-") {
-        let fields: Vec<&str> = rest.split('-').collect();
-        let [year, month, day, clock @ ..] = fields.as_slice() else { return None };
-        return Some((date(year, month, day)?, signal_time(clock)));
-    }
-    let parts: Vec<&str> = stem.strip_suffix("_iOS")?.split('_').collect();
-    match parts.as_slice() {
-        [day, clock] => Some((compact_date(day)?, clock.get(..6).and_then(compact_time))),
-        _ => None,
-    }
-}
-
-/// `h-m-s` or `hhmmss`.
-fn signal_time(fields: &[&str]) -> Option<NaiveTime> {
-    match fields {
-        [compact, ..] if compact.len() >= 6 => compact_time(compact.get(..6)?),
-        [hour, minute, second, ..] => time(hour, minute, second.get(..2).unwrap_or(second)),
-        _ => None,
-    }
-}
-
-/// Any name: eight digits and six (as one run, too), or runs for year, month, day and perhaps the time.
-fn by_digits(stem: &str) -> Option<DateAndTime> {
-    let runs = digit_runs(stem);
-    let pair = runs.iter().zip(runs.iter().skip(1)).find(|(day, clock)| day.len() == 8 && matches!(clock.len(), 6 | 9));
-    if let Some((day, clock)) = pair {
-        return Some((compact_date(day)?, compact_time(&clock[..6])));
-    }
-    match runs.as_slice() {
-        [both, ..] if both.len() == 14 => Some((compact_date(&both[..8])?, compact_time(&both[8..]))),
-        [year, month, day, hour, minute, second, ..] => Some((date(year, month, day)?, time(hour, minute, second))),
-        [year, month, day, ..] => Some((date(year, month, day)?, None)),
-        _ => None,
-    }
-}
-
 fn digit_runs(text: &str) -> Vec<&str> {
     text.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty()).collect()
-}
-
-fn compact_date(digits: &str) -> Option<NaiveDate> {
-    let digits = digits.get(..8).filter(|_| digits.len() == 8)?;
-    date(digits.get(..4)?, digits.get(4..6)?, digits.get(6..)?)
-}
-
-fn compact_time(digits: &str) -> Option<NaiveTime> {
-    time(digits.get(..2)?, digits.get(2..4)?, digits.get(4..6)?)
 }
 
 fn date(year: &str, month: &str, day: &str) -> Option<NaiveDate> {

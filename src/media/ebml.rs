@@ -32,8 +32,7 @@ fn element(source: &Source<'_>, at: u64, end: u64) -> Option<Element> {
     if number_len > 4 {
         return None;
     }
-    let number =
-        (0..number_len).try_fold(0, |number, n| Some(number << 8 | u32::from(source.array::<1>(at + n)?[0])))?;
+    let number = source.be(at, number_len)? as u32;
     let (len, len_len) = length(source, at + number_len)?;
     let start = at + number_len + len_len;
     let declared_end = len.and_then(|len| start.checked_add(len));
@@ -43,14 +42,10 @@ fn element(source: &Source<'_>, at: u64, end: u64) -> Option<Element> {
 /// A length and how many bytes it takes.
 fn length(source: &Source<'_>, at: u64) -> Option<(Option<u64>, u64)> {
     let [first] = source.array::<1>(at)?;
-    let len = first.leading_zeros() + 1;
-    if len > 8 {
-        return None;
-    }
-    let most = (1_u64 << (7 * len)) - 1;
-    let value =
-        (0..u64::from(len)).try_fold(0, |value, n| Some(value << 8 | u64::from(source.array::<1>(at + n)?[0])))? & most;
-    Some(((value != most).then_some(value), u64::from(len)))
+    let len = u64::from(first.leading_zeros()) + 1;
+    let value = source.be(at, len)?;
+    let most = (1 << (7 * len)) - 1;
+    Some((Some(value & most).filter(|value| *value != most), len))
 }
 
 fn elements<'s>(source: &'s Source<'_>, container: Range<u64>) -> impl Iterator<Item = Element> + 's {
@@ -95,7 +90,7 @@ fn read_info(source: &Source<'_>, info: Range<u64>, findings: &mut Findings) {
             0x4461 => {
                 let nanos = unsigned(source, &found.body).map(u64::cast_signed);
                 let date = nanos.and_then(|nanos| from_unix_seconds(nanos.div_euclid(1_000_000_000) + EPOCH));
-                findings.dates.extend(date.map(|date| (DateRank::MovieHeader, date)));
+                findings.add_date(DateRank::MovieHeader, date);
             }
             _ => {}
         }
@@ -125,8 +120,7 @@ fn read_track(source: &Source<'_>, track: Range<u64>, findings: &mut Findings) {
 }
 
 fn unsigned(source: &Source<'_>, body: &Range<u64>) -> Option<u64> {
-    let len = body.end.checked_sub(body.start).filter(|len| *len <= 8)?;
-    (0..len).try_fold(0, |value, n| Some(value << 8 | u64::from(source.array::<1>(body.start + n)?[0])))
+    source.be(body.start, body.end.checked_sub(body.start)?)
 }
 
 fn float(source: &Source<'_>, body: &Range<u64>) -> Option<f64> {

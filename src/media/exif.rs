@@ -1,11 +1,12 @@
 //! The tags of EXIF that say when, where, how large and with what (EXIF 2.32, 4.6).
 
-use super::date::parse_exif;
+use super::date::{Moment, parse_exif};
 use super::findings::{DateRank, Findings, Place, Size, Standard, keep};
-use super::ifd::{Directory, Entry, Order, Tiff};
+use super::ifd::{Directory, Order, Tiff};
 use super::orientation::Orientation;
 use super::source::Source;
 use super::xmp;
+use crate::base::ReadAt;
 use std::ops::Range;
 
 mod tag {
@@ -43,31 +44,28 @@ mod tag {
 pub(super) fn read_block(source: &Source<'_>, block: Range<u64>, findings: &mut Findings) -> Option<()> {
     let tiff = Tiff::open(source, block)?;
     let main = tiff.directory(tiff.first)?;
-    read_main(&tiff, &main, findings);
-    if let Some(packet) = main.get(tag::XMP) {
-        xmp::read_packet(source, tiff.value(packet), findings);
+    let exif = main.below(tag::EXIF);
+    read_main(&main, exif.as_ref(), findings);
+    if let Some(packet) = main.bytes(tag::XMP) {
+        xmp::read_packet(&packet, findings);
     }
-    let link = |tag| main.get(tag).and_then(|entry| tiff.number(entry)).and_then(|place| tiff.directory(place));
-    if let Some(exif) = link(tag::EXIF) {
-        read_exif(source, &tiff, &exif, findings);
+    if let Some(exif) = exif {
+        read_exif(&exif, findings);
     }
-    if let Some(gps) = link(tag::GPS) {
-        keep(&mut findings.place, read_place(&tiff, &gps));
-    }
+    keep(&mut findings.place, main.below(tag::GPS).and_then(|gps| read_place(&gps)));
     Some(())
 }
 
 /// A TIFF or RAW file: its block is the file, its picture the largest any of its directories describes.
 pub(super) fn read_tiff_file(source: &Source<'_>, findings: &mut Findings) -> Option<()> {
     let tiff = Tiff::open(source, source.whole())?;
-    let largest =
-        pictures(&tiff).iter().filter_map(|directory| stored_size(&tiff, directory)).max_by_key(|size| size.pixels());
-    keep(&mut findings.size, largest);
+    let stored = |picture: &Directory| size(picture, tag::IMAGE_WIDTH, tag::IMAGE_LENGTH);
+    keep(&mut findings.size, pictures(&tiff).iter().filter_map(stored).max_by_key(|size| size.pixels()));
     read_block(source, source.whole(), findings)
 }
 
 /// The first directory, those chained behind it and those below it: each may hold a picture or a preview.
-pub(super) fn pictures(tiff: &Tiff<'_, '_>) -> Vec<Directory> {
+pub(super) fn pictures<'t, 's>(tiff: &'t Tiff<'s>) -> Vec<Directory<'t, 's>> {
     const MOST: usize = 16;
     let mut found = Vec::new();
     let mut places = vec![tiff.first];
@@ -75,86 +73,74 @@ pub(super) fn pictures(tiff: &Tiff<'_, '_>) -> Vec<Directory> {
     for _ in 0..2 * MOST {
         let Some(place) = places.pop() else { break };
         let Some(directory) = tiff.directory(place) else { continue };
-        places.push(directory.next);
-        if let Some(below) = directory.get(tag::SUB_DIRECTORIES) {
-            places.extend(tiff.numbers(below, MOST as u32));
-        }
+        places.extend(directory.next());
+        places.extend(directory.numbers(tag::SUB_DIRECTORIES).into_iter().take(MOST));
         found.push(directory);
     }
     found
 }
 
-fn stored_size(tiff: &Tiff<'_, '_>, directory: &Directory) -> Option<Size> {
-    let number = |tag| directory.get(tag).and_then(|entry| tiff.number(entry));
-    Size::new(number(tag::IMAGE_WIDTH)?, number(tag::IMAGE_LENGTH)?)
+fn size(directory: &Directory<'_, '_>, width: u16, height: u16) -> Option<Size> {
+    Size::new(directory.number(width)?, directory.number(height)?)
 }
 
 /// The first directory: camera, caption, orientation, and the date that an editor changes.
-pub(super) fn read_main(tiff: &Tiff<'_, '_>, main: &Directory, findings: &mut Findings) {
-    let text = |tag| main.get(tag).and_then(|entry| tiff.text(entry));
-    keep(&mut findings.camera_make, text(tag::MAKE));
-    keep(&mut findings.camera_model, text(tag::MODEL));
-    findings.add_caption(Standard::Exif, text(tag::IMAGE_DESCRIPTION));
-    let turned = main.get(tag::ORIENTATION).and_then(|entry| tiff.number(entry)).and_then(Orientation::from_exif);
-    keep(&mut findings.orientation, turned);
+pub(super) fn read_main(main: &Directory<'_, '_>, exif: Option<&Directory<'_, '_>>, findings: &mut Findings) {
+    keep(&mut findings.camera_make, main.text(tag::MAKE));
+    keep(&mut findings.camera_model, main.text(tag::MODEL));
+    findings.add_caption(Standard::Exif, main.text(tag::IMAGE_DESCRIPTION));
+    keep(&mut findings.orientation, main.number(tag::ORIENTATION).and_then(Orientation::from_exif));
     // Its fraction and offset stand in the other directory, which most files lack or agree with.
-    let exif = main.get(tag::EXIF).and_then(|entry| tiff.number(entry)).and_then(|place| tiff.directory(place));
-    let beside = |tag| exif.as_ref().and_then(|exif| tiff.text(exif.get(tag)?));
-    let date = text(tag::DATE_TIME);
-    let date =
-        date.and_then(|date| parse_exif(&date, beside(tag::FRACTION).as_deref(), beside(tag::OFFSET).as_deref()));
-    findings.dates.extend(date.map(|date| (DateRank::Modified, date)));
+    let beside = |tag| exif.and_then(|exif| exif.text(tag));
+    let (fraction, offset) = (beside(tag::FRACTION), beside(tag::OFFSET));
+    findings.add_date(DateRank::Modified, date(main.text(tag::DATE_TIME), fraction, offset));
+}
+
+fn date(date: Option<String>, fraction: Option<String>, offset: Option<String>) -> Option<Moment> {
+    parse_exif(&date?, fraction.as_deref(), offset.as_deref())
 }
 
 /// The EXIF directory: the dates of the shot, the size, the maker's note.
-pub(super) fn read_exif(source: &Source<'_>, tiff: &Tiff<'_, '_>, exif: &Directory, findings: &mut Findings) {
-    let text = |tag| exif.get(tag).and_then(|entry| tiff.text(entry));
-    for (rank, date, fraction, offset) in [
+pub(super) fn read_exif(exif: &Directory<'_, '_>, findings: &mut Findings) {
+    for (rank, wall, fraction, offset) in [
         (DateRank::Original, tag::ORIGINAL, tag::FRACTION_ORIGINAL, tag::OFFSET_ORIGINAL),
         (DateRank::Digitized, tag::DIGITIZED, tag::FRACTION_DIGITIZED, tag::OFFSET_DIGITIZED),
     ] {
         // Some phones write the one general offset only.
-        let offset = text(offset).or_else(|| text(tag::OFFSET));
-        let date = text(date).and_then(|date| parse_exif(&date, text(fraction).as_deref(), offset.as_deref()));
-        findings.dates.extend(date.map(|date| (rank, date)));
+        let offset = exif.text(offset).or_else(|| exif.text(tag::OFFSET));
+        findings.add_date(rank, date(exif.text(wall), exif.text(fraction), offset));
     }
-    let number = |tag| exif.get(tag).and_then(|entry| tiff.number(entry));
-    let size =
-        number(tag::PIXEL_WIDTH).zip(number(tag::PIXEL_HEIGHT)).and_then(|(width, height)| Size::new(width, height));
-    keep(&mut findings.size, size);
-    let note = exif.get(tag::MAKER_NOTE).map(|note| tiff.value(note));
-    keep(&mut findings.content_identifier, note.and_then(|note| apple_content_identifier(source, note)));
+    keep(&mut findings.size, size(exif, tag::PIXEL_WIDTH, tag::PIXEL_HEIGHT));
+    keep(&mut findings.content_identifier, exif.bytes(tag::MAKER_NOTE).and_then(apple_content_identifier));
 }
 
 /// What joins the two halves of a live photo. The note is `Apple iOS\0\0\x01MM` and a directory, whose places
 /// count from the note's beginning.
-fn apple_content_identifier(source: &Source<'_>, note: Range<u64>) -> Option<String> {
-    const HEADER: &[u8; 14] = b"Apple iOS\0\0\x01MM";
-    let header = source.array::<14>(note.start).filter(|header| note.end - note.start > 16 && header == HEADER)?;
-    let tiff = Tiff::headless(source, note, Order::Big, header.len() as u32);
-    let directory = tiff.directory(tiff.first)?;
-    tiff.text(directory.get(tag::APPLE_CONTENT_IDENTIFIER)?)
-}
-
-pub(super) fn read_place(tiff: &Tiff<'_, '_>, gps: &Directory) -> Option<Place> {
-    let text = |tag| gps.get(tag).and_then(|entry| tiff.text(entry)).unwrap_or_default();
-    let latitude = degrees(tiff, gps.get(tag::LATITUDE)?)?;
-    let longitude = degrees(tiff, gps.get(tag::LONGITUDE)?)?;
-    let south = text(tag::LATITUDE_REF).starts_with(['S', 's']);
-    let west = text(tag::LONGITUDE_REF).starts_with(['W', 'w']);
-    Place::new(if south { -latitude } else { latitude }, if west { -longitude } else { longitude })
-}
-
-/// Degrees, minutes and seconds, of which the last two may be missing or 0/0.
-fn degrees(tiff: &Tiff<'_, '_>, entry: &Entry) -> Option<f64> {
-    let parts = tiff.rationals(entry, 3);
-    let (numerator, denominator) = *parts.first()?;
-    if denominator == 0 {
+fn apple_content_identifier(note: Vec<u8>) -> Option<String> {
+    const HEADER: &[u8] = b"Apple iOS\0\0\x01MM";
+    if !note.starts_with(HEADER) {
         return None;
     }
-    let rest = parts.iter().skip(1).zip([60.0, 3600.0]).filter(|((_, denominator), _)| *denominator != 0);
-    let rest: f64 = rest.map(|((n, d), unit)| f64::from(*n) / f64::from(*d) / unit).sum();
-    Some(f64::from(numerator) / f64::from(denominator) + rest)
+    let source = Source::new(&note, note.size());
+    let tiff = Tiff::headless(&source, source.whole(), Order::Big, HEADER.len() as u32)?;
+    tiff.directory(tiff.first)?.text(tag::APPLE_CONTENT_IDENTIFIER)
+}
+
+pub(super) fn read_place(gps: &Directory<'_, '_>) -> Option<Place> {
+    let coordinate = |tag, reference, negative: [char; 2]| {
+        let degrees = degrees(&gps.quotients(tag))?;
+        let negative = gps.text(reference).is_some_and(|reference| reference.starts_with(negative));
+        Some(if negative { -degrees } else { degrees })
+    };
+    let latitude = coordinate(tag::LATITUDE, tag::LATITUDE_REF, ['S', 's'])?;
+    Place::new(latitude, coordinate(tag::LONGITUDE, tag::LONGITUDE_REF, ['W', 'w'])?)
+}
+
+/// Degrees, minutes and seconds, of which the last two may be missing or 0/0. The reference has the sign.
+fn degrees(parts: &[Option<f64>]) -> Option<f64> {
+    let (degrees, rest) = parts.split_first()?;
+    let rest: f64 = rest.iter().zip([60.0, 3600.0]).map(|(part, unit)| part.unwrap_or(0.0) / unit).sum();
+    degrees.filter(|degrees| *degrees >= 0.0).map(|degrees| degrees + rest)
 }
 
 #[cfg(test)]

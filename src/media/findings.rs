@@ -92,6 +92,10 @@ pub(super) struct Findings {
 }
 
 impl Findings {
+    pub fn add_date(&mut self, rank: DateRank, date: Option<Moment>) {
+        self.dates.extend(date.map(|date| (rank, date)));
+    }
+
     pub fn add_caption(&mut self, standard: Standard, caption: Option<String>) {
         self.captions.extend(caption.map(|caption| (standard, caption.chars().take(CAPTION).collect())));
     }

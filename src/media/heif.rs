@@ -25,8 +25,9 @@ pub(super) fn read(source: &Source<'_>, findings: &mut Findings) {
     if let Some(block) = exif_block(source, meta.clone()) {
         exif::read_block(source, block, findings);
     }
-    if let Some(packet) = item_of(source, meta.clone(), is_packet).and_then(|item| item_place(source, meta, item)) {
-        xmp::read_packet(source, packet, findings);
+    let packet = item_of(source, meta.clone(), is_packet).and_then(|item| item_place(source, meta, item));
+    if let Some(packet) = packet.and_then(|packet| source.bytes(packet)) {
+        xmp::read_packet(&packet, findings);
     }
 }
 
@@ -54,12 +55,12 @@ fn read_primary(source: &Source<'_>, meta: Range<u64>, findings: &mut Findings) 
     Some(())
 }
 
-fn item_number(source: &Source<'_>, at: u64, wide: bool) -> Option<u32> {
-    if wide { source.be_u32(at) } else { source.be_u16(at).map(u32::from) }
+fn item_number(source: &Source<'_>, at: u64, wide: bool) -> Option<u64> {
+    source.be(at, if wide { 4 } else { 2 })
 }
 
 /// The properties of an item, counted from 1, in the order in which they apply (14496-12, 8.11.14).
-fn associations(source: &Source<'_>, ipma: Range<u64>, item: u32) -> Option<Vec<usize>> {
+fn associations(source: &Source<'_>, ipma: Range<u64>, item: u64) -> Option<Vec<usize>> {
     let [version, _, _, flags] = source.array::<4>(ipma.start)?;
     let count = source.be_u32(ipma.start + 4)?.min(MOST);
     let mut at = ipma.start + 8;
@@ -98,7 +99,7 @@ fn is_packet(description: &[u8]) -> bool {
 }
 
 /// The number of the first item whose description (type, name and what else the type has) fits.
-fn item_of(source: &Source<'_>, meta: Range<u64>, fits: impl Fn(&[u8]) -> bool) -> Option<u32> {
+fn item_of(source: &Source<'_>, meta: Range<u64>, fits: impl Fn(&[u8]) -> bool) -> Option<u64> {
     let (version, rest) = full(source, find(source, meta, b"iinf")?)?;
     let entries = rest.start + if version == 0 { 2 } else { 4 }..rest.end;
     boxes(source, entries).filter(|entry| entry.kind == *b"infe").find_map(|entry| {
@@ -111,14 +112,14 @@ fn item_of(source: &Source<'_>, meta: Range<u64>, fits: impl Fn(&[u8]) -> bool) 
 }
 
 /// The first extent of an item, in the file or in the `idat` box (14496-12, 8.11.3).
-fn item_place(source: &Source<'_>, meta: Range<u64>, item: u32) -> Option<Range<u64>> {
+fn item_place(source: &Source<'_>, meta: Range<u64>, item: u64) -> Option<Range<u64>> {
     let (version, iloc) = full(source, find(source, meta.clone(), b"iloc")?)?;
     let [sizes, more] = source.array::<2>(iloc.start)?;
     let (offset_size, length_size, base_size) = (sizes >> 4, sizes & 15, more >> 4);
     let index_size = if version > 0 { more & 15 } else { 0 };
     let mut at = iloc.start + 2;
     let mut take = |size: u8| {
-        let value = integer(source, at, size);
+        let value = source.be(at, size.into());
         at += u64::from(size);
         value
     };
@@ -129,7 +130,7 @@ fn item_place(source: &Source<'_>, meta: Range<u64>, item: u32) -> Option<Range<
         let (_reference, base, extents) = (take(2)?, take(base_size)?, take(2)?);
         for extent in 0..extents.min(u64::from(MOST)) {
             let (_index, offset, len) = (take(index_size)?, take(offset_size)?, take(length_size)?);
-            if number == u64::from(item) && extent == 0 {
+            if number == item && extent == 0 {
                 let within = if construction == 1 { find_path(source, meta, &[b"idat"])? } else { source.whole() };
                 let start = within.start.checked_add(base)?.checked_add(offset)?;
                 return Some(start..start.checked_add(len)?.min(within.end));
@@ -137,17 +138,6 @@ fn item_place(source: &Source<'_>, meta: Range<u64>, item: u32) -> Option<Range<
         }
     }
     None
-}
-
-/// A big-endian number of 0, 2, 4 or 8 bytes.
-fn integer(source: &Source<'_>, at: u64, size: u8) -> Option<u64> {
-    match size {
-        0 => Some(0),
-        2 => source.be_u16(at).map(u64::from),
-        4 => source.be_u32(at).map(u64::from),
-        8 => source.be_u64(at),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -168,3 +168,28 @@ fn tables_that_claim_billions_of_rows_cost_what_is_there() {
     examine_all(&movie, Format::Mov);
     assert!(start.elapsed() < Duration::from_secs(1));
 }
+
+/// What brings readers down that follow every link: thousands of directories in one another, all in one block.
+#[test]
+fn a_block_of_nothing_but_links_costs_what_is_asked_for() {
+    let start = Instant::now();
+    let mut block = b"MM\0*\0\0\0\x08\xff\xff".to_vec();
+    for place in 0..40_000_u32 {
+        block.extend([&[0x87, 0x69, 0, 4, 0, 0, 0, 1][..], &(500_000 + place).to_be_bytes()].concat());
+    }
+    block.resize(1 << 20, 0x10);
+    examine_all(&block, Format::Tiff);
+    examine_all(&heif(&[], &block), Format::Heif);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn tags_and_attributes_by_the_hundred_thousand_are_stepped_over() {
+    let start = Instant::now();
+    let attributes: String = (0..60_000).map(|n| format!(" a{n}=\"&amp;\"")).collect();
+    let nested = "<dc:description><rdf:li>".repeat(40_000);
+    for packet in [format!("<x{attributes}>"), nested, "&#x41;".repeat(100_000), "<![CDATA[".repeat(90_000)] {
+        examine_all(&Exif::new(Order::Big).main(0x02bc, Value::Undefined(packet.into_bytes())).bytes(), Format::Tiff);
+    }
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}

@@ -49,7 +49,7 @@ fn read_data_sets(mut data: &[u8], findings: &mut Findings) {
         data = rest;
     }
     let date = date.zip(time).and_then(|(date, time)| parse_iso(&spelled(&date, &time)?));
-    findings.dates.extend(date.map(|date| (DateRank::IptcCreated, date)));
+    findings.add_date(DateRank::IptcCreated, date);
 }
 
 /// `20080315` and `095201-0400` as ISO 8601 has them.

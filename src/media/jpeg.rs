@@ -5,7 +5,7 @@
 //! ```
 
 use super::findings::{Findings, Size};
-use super::source::Source;
+use super::source::{Source, read_fully};
 use super::{exif, iptc, xmp};
 use crate::base::ReadAt;
 use std::io;
@@ -110,9 +110,9 @@ pub(super) fn read(source: &Source<'_>, at: u64, findings: &mut Findings) {
         {
             exif::read_block(source, block, findings).unwrap_or_default();
         } else if marker == 0xe1
-            && let Some(packet) = behind(xmp::JPEG_PREFIX)
+            && let Some(packet) = behind(xmp::JPEG_PREFIX).and_then(|range| source.bytes(range))
         {
-            xmp::read_packet(source, packet, findings);
+            xmp::read_packet(&packet, findings);
         } else if marker == 0xed
             && let Some(resources) = behind(iptc::JPEG_PREFIX).and_then(|range| source.bytes(range))
         {
@@ -196,18 +196,6 @@ impl Scan<'_> {
             }
         }
     }
-}
-
-/// Reads until `buf` is full or the file ends.
-pub(super) fn read_fully(file: &dyn ReadAt, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buf.len() {
-        match file.read_at(offset.saturating_add(filled as u64), &mut buf[filled..])? {
-            0 => break,
-            n => filled += n,
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! neither reads nor allocations beyond stated limits, whatever the bytes are. Decoders are foreign code all the
 //! same: [`job`] lets a child process run them, fed with byte ranges, so that plaintext needs no file on disk.
 //!
-//! Metadata is read by parsers of our own because the bytes come in ranges from an encrypted file: they hop to
-//! the few places that matter, where libraries for streams read all that stands before them.
+//! Containers are walked by parsers of our own because the bytes come in ranges from an encrypted file: they hop to
+//! the few places that matter, where libraries for streams read all that stands before them, and the walk also tells
+//! whether the file is whole. What lies there, directories of tags and XML, libraries read.
 
 mod bmff;
 mod complete;

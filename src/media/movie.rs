@@ -12,7 +12,7 @@ use super::bmff::{boxes, find, find_path, full};
 use super::date::{from_movie_seconds, parse_iso};
 use super::findings::{DateRank, Findings, Place, Size, keep};
 use super::orientation::Orientation;
-use super::source::{Source, text};
+use super::source::Source;
 use std::ops::Range;
 
 /// Metadata entries looked at.
@@ -36,12 +36,12 @@ fn read_header(source: &Source<'_>, movie: Range<u64>, findings: &mut Findings) 
     let (version, header) = full(source, find(source, movie.clone(), b"mvhd")?)?;
     let wide = version == 1;
     let (scale_at, width) = if wide { (header.start + 16, 8) } else { (header.start + 8, 4) };
-    let created = time(source, header.start, width)?;
-    findings.dates.extend(from_movie_seconds(created).map(|date| (DateRank::MovieHeader, date)));
+    let created = source.be(header.start, width)?;
+    findings.add_date(DateRank::MovieHeader, from_movie_seconds(created));
     let scale = source.be_u32(scale_at).filter(|scale| *scale > 0)?;
     let unknown = if wide { u64::MAX } else { u64::from(u32::MAX) };
     let known = |ticks: &u64| *ticks != 0 && *ticks != unknown;
-    let ticks = time(source, scale_at + 4, width).filter(known).or_else(|| fragments_length(source, movie))?;
+    let ticks = source.be(scale_at + 4, width).filter(known).or_else(|| fragments_length(source, movie))?;
     keep(&mut findings.duration, Some(ticks as f64 / f64::from(scale)));
     Some(())
 }
@@ -49,11 +49,7 @@ fn read_header(source: &Source<'_>, movie: Range<u64>, findings: &mut Findings) 
 /// A fragmented movie's header says zero; what its fragments come to stands beside it, if anywhere.
 fn fragments_length(source: &Source<'_>, movie: Range<u64>) -> Option<u64> {
     let (version, header) = full(source, find_path(source, movie, &[b"mvex", b"mehd"])?)?;
-    time(source, header.start, if version == 1 { 8 } else { 4 }).filter(|ticks| *ticks != 0)
-}
-
-fn time(source: &Source<'_>, at: u64, width: u64) -> Option<u64> {
-    if width == 8 { source.be_u64(at) } else { source.be_u32(at).map(u64::from) }
+    source.be(header.start, if version == 1 { 8 } else { 4 }).filter(|ticks| *ticks != 0)
 }
 
 /// The first track of pictures gives size and turn.
@@ -93,7 +89,7 @@ fn read_tags(source: &Source<'_>, meta: Range<u64>, findings: &mut Findings) -> 
         let name = (u32::from_be_bytes(item.kind) as usize).checked_sub(1).and_then(|index| names.get(index));
         let Some((name, data)) = name.zip(find(source, item.body, b"data")) else { continue };
         // Type and locale precede the value.
-        if let Some(value) = source.bytes(data.start + 8..data.end.max(data.start + 8)).and_then(|bytes| text(&bytes)) {
+        if let Some(value) = source.text(data.start + 8..data.end) {
             read_tag(name, value, findings);
         }
     }
@@ -105,14 +101,12 @@ fn key_names(source: &Source<'_>, keys: Range<u64>) -> Option<Vec<String>> {
     let count = u64::from(source.be_u32(rest.start)?).min(MOST);
     let names = boxes(source, rest.start + 4..rest.end).take(count as usize);
     // A key is laid out as a box: size, namespace, name. One that does not read keeps its number.
-    Some(names.map(|key| source.bytes(key.body).and_then(|name| text(&name)).unwrap_or_default()).collect())
+    Some(names.map(|key| source.text(key.body).unwrap_or_default()).collect())
 }
 
 fn read_tag(name: &str, value: String, findings: &mut Findings) {
     match name {
-        "com.apple.quicktime.creationdate" => {
-            findings.dates.extend(parse_iso(&value).map(|date| (DateRank::MovieTag, date)));
-        }
+        "com.apple.quicktime.creationdate" => findings.add_date(DateRank::MovieTag, parse_iso(&value)),
         "com.apple.quicktime.location.ISO6709" => keep(&mut findings.place, parse_iso6709(&value)),
         "com.apple.quicktime.make" | "com.android.manufacturer" => keep(&mut findings.camera_make, Some(value)),
         "com.apple.quicktime.model" | "com.android.model" => keep(&mut findings.camera_model, Some(value)),
@@ -125,7 +119,7 @@ fn read_user_data(source: &Source<'_>, user_data: Range<u64>, findings: &mut Fin
     for found in boxes(source, user_data).take(MOST as usize) {
         // Length and language precede the text.
         let body = found.body.clone();
-        let value = || text(&source.bytes((body.start + 4).min(body.end)..body.end)?);
+        let value = || source.text(body.start + 4..body.end);
         match &found.kind {
             b"\xa9xyz" => keep(&mut findings.place, value().and_then(|value| parse_iso6709(&value))),
             b"\xa9mak" => keep(&mut findings.camera_make, value()),
@@ -139,7 +133,7 @@ fn read_user_data(source: &Source<'_>, user_data: Range<u64>, findings: &mut Fin
 /// 3GPP's place (TS 26.244, 8.3): language, name, role, then longitude and latitude in fixed point.
 fn read_loci(source: &Source<'_>, body: Range<u64>) -> Option<Place> {
     let (_, rest) = full(source, body)?;
-    let bytes = source.bytes(rest.start + 2..rest.end.max(rest.start + 2))?;
+    let bytes = source.bytes(rest.start + 2..rest.end)?;
     let wide = bytes.starts_with(b"\xfe\xff") || bytes.starts_with(b"\xff\xfe");
     let name_end = match wide {
         true => bytes.chunks_exact(2).position(|unit| unit == [0, 0])? * 2 + 2,

@@ -1,8 +1,7 @@
 //! PNG (ISO/IEC 15948): chunks of length, type, body and check sum behind an eight-byte signature.
 
 use super::findings::{Findings, Size, keep};
-use super::jpeg::read_fully;
-use super::source::Source;
+use super::source::{Source, read_fully};
 use super::{exif, xmp};
 use crate::base::ReadAt;
 use std::io;
@@ -24,7 +23,8 @@ pub(super) fn read(source: &Source<'_>, findings: &mut Findings) {
             b"IHDR" => keep(&mut findings.size, read_size(source, body)),
             b"eXIf" => exif::read_block(source, body..end, findings).unwrap_or_default(),
             b"iTXt" if source.array(body) == Some(*xmp::PNG_PREFIX) => {
-                xmp::read_packet(source, body + xmp::PNG_PREFIX.len() as u64..end, findings);
+                let packet = source.bytes(body + xmp::PNG_PREFIX.len() as u64..end).unwrap_or_default();
+                xmp::read_packet(&packet, findings);
             }
             b"IEND" => return,
             _ => {}

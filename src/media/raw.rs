@@ -19,9 +19,9 @@ pub(super) fn read_cr3(source: &Source<'_>, findings: &mut Findings) {
         let Some(tiff) = Tiff::open(source, found.body) else { continue };
         let Some(directory) = tiff.directory(tiff.first) else { continue };
         match &found.kind {
-            b"CMT1" => exif::read_main(&tiff, &directory, findings),
-            b"CMT2" => exif::read_exif(source, &tiff, &directory, findings),
-            b"CMT4" => keep(&mut findings.place, exif::read_place(&tiff, &directory)),
+            b"CMT1" => exif::read_main(&directory, None, findings),
+            b"CMT2" => exif::read_exif(&directory, findings),
+            b"CMT4" => keep(&mut findings.place, exif::read_place(&directory)),
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use super::date::{Moment, parse_exif};
 use super::findings::{DateRank, Findings, Size, keep};
-use super::source::{Source, text};
+use super::source::Source;
 use super::{exif, xmp};
 use crate::base::ReadAt;
 use chrono::NaiveDateTime;
@@ -53,7 +53,7 @@ fn read_webp(source: &Source<'_>, body: Range<u64>, findings: &mut Findings) {
                 let prefix = if source.array(body.start) == Some(*b"Exif\0\0") { 6 } else { 0 };
                 exif::read_block(source, body.start + prefix..body.end, findings).unwrap_or_default();
             }
-            b"XMP " => xmp::read_packet(source, body, findings),
+            b"XMP " => xmp::read_packet(&source.bytes(body).unwrap_or_default(), findings),
             _ => {}
         }
     }
@@ -87,8 +87,8 @@ fn read_avi(source: &Source<'_>, body: Range<u64>, findings: &mut Findings) -> O
     let frames = extended.and_then(|dmlh| source.le_u32(dmlh.start)).or(source.le_u32(main + 16))?;
     let seconds = f64::from(source.le_u32(main)?) * f64::from(frames) / 1e6;
     keep(&mut findings.duration, Some(seconds).filter(|seconds| *seconds > 0.0));
-    let date = find(headers, b"IDIT").and_then(|idit| parse_avi_date(&text(&source.bytes(idit)?)?));
-    findings.dates.extend(date.map(|date| (DateRank::MovieTag, date)));
+    let date = find(headers, b"IDIT").and_then(|idit| parse_avi_date(&source.text(idit)?));
+    findings.add_date(DateRank::MovieTag, date);
     Some(())
 }
 

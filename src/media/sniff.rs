@@ -4,6 +4,9 @@
 //! for good is [`Sniffed::NotMedia`].
 
 use super::format::{Format, MediaKind};
+use super::ifd::Tiff;
+use super::source::Source;
+use crate::base::ReadAt;
 use infer::MatcherType;
 
 /// How much of a file's beginning [`sniff`] wants to see; less is what a shorter file has.
@@ -104,14 +107,13 @@ fn by_signature(head: &[u8]) -> Option<Format> {
 
 /// TIFF and the RAW formats built on it. What the bytes leave open, the extension settles.
 fn by_tiff(head: &[u8], extension: &[u8]) -> Option<Format> {
-    let big = head.starts_with(b"MM\0*") || head.starts_with(b"MM\0+");
-    if !big && !head.starts_with(b"II*\0") && !head.starts_with(b"II+\0") {
+    if ![b"MM\0*", b"MM\0+", b"II*\0", b"II+\0"].iter().any(|magic| head.starts_with(*magic)) {
         return None;
     }
     if head.get(8..10) == Some(b"CR") {
         return Some(Format::Cr2);
     }
-    if has_dng_version(head, big) {
+    if has_dng_version(head) {
         return Some(Format::Dng);
     }
     Some(match extension {
@@ -127,17 +129,12 @@ fn by_tiff(head: &[u8], extension: &[u8]) -> Option<Format> {
 }
 
 /// Tag `DNGVersion` in a first directory that lies within the head.
-fn has_dng_version(head: &[u8], big: bool) -> bool {
+fn has_dng_version(head: &[u8]) -> bool {
     const DNG_VERSION: u16 = 0xc612;
-    let u16_at = |at: usize| -> Option<u16> {
-        let bytes = head.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
-    };
-    let first = head.get(4..8).and_then(|bytes| bytes.try_into().ok());
-    let first = first.map_or(0, |bytes| if big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) });
-    let entries = u16_at(first as usize).map_or(0, usize::from);
-    (0..entries.min(HEAD / 12))
-        .any(|entry| u16_at((first as usize).saturating_add(2 + entry * 12)) == Some(DNG_VERSION))
+    let head = head.to_vec();
+    let source = Source::new(&head, head.size());
+    let tiff = Tiff::open(&source, source.whole());
+    tiff.is_some_and(|tiff| tiff.directory(tiff.first).is_some_and(|first| first.has(DNG_VERSION)))
 }
 
 /// A renamed NEF or ARW: only cameras write their maker and, in the same head, the maker's own preview or raw tags.

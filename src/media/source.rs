@@ -6,6 +6,7 @@
 
 use crate::base::ReadAt;
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::ops::Range;
 
 /// What one probe may read.
@@ -93,6 +94,18 @@ impl<'f> Source<'f> {
         Some(bytes)
     }
 
+    pub fn text(&self, range: Range<u64>) -> Option<String> {
+        text(&self.bytes(range)?)
+    }
+
+    /// A big-endian number of up to eight bytes.
+    pub fn be(&self, offset: u64, len: u64) -> Option<u64> {
+        let mut bytes = [0; 8];
+        let unused = 8_u64.checked_sub(len)? as usize;
+        self.fill(offset, &mut bytes[unused..])?;
+        Some(u64::from_be_bytes(bytes))
+    }
+
     pub fn be_u16(&self, offset: u64) -> Option<u16> {
         self.array(offset).map(u16::from_be_bytes)
     }
@@ -112,6 +125,18 @@ impl<'f> Source<'f> {
     pub fn le_u32(&self, offset: u64) -> Option<u32> {
         self.array(offset).map(u32::from_le_bytes)
     }
+}
+
+/// Reads until `buf` is full or the file ends.
+pub(super) fn read_fully(file: &dyn ReadAt, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        match file.read_at(offset.saturating_add(filled as u64), &mut buf[filled..])? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    Ok(filled)
 }
 
 /// Text of a metadata value: up to the first NUL, trimmed; Latin-1 where it is not UTF-8, as old cameras write.
@@ -141,6 +166,8 @@ mod tests {
         assert_eq!(source.array::<1>(u64::MAX), None);
         assert_eq!(source.bytes(10..40_000).as_deref(), Some(&bytes[10..]));
         assert_eq!(source.bytes(10..40_001), None);
+        let be = |len| source.be(16_382, len);
+        assert_eq!([be(0), be(1), be(3), be(9)], [Some(0), Some(67), Some(0x43_4445), None]);
     }
 
     #[test]

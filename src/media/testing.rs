@@ -232,25 +232,21 @@ impl Exif {
         self
     }
 
-    fn u16(&self, value: u16) -> [u8; 2] {
-        if self.order == Order::Little { value.to_le_bytes() } else { value.to_be_bytes() }
-    }
-
-    fn u32(&self, value: u32) -> [u8; 4] {
-        if self.order == Order::Little { value.to_le_bytes() } else { value.to_be_bytes() }
-    }
-
     /// Type, count and bytes.
     fn encode(&self, value: &Value) -> (u16, usize, Vec<u8>) {
         match value {
-            Value::Short(value) => (3, 1, self.u16(*value).to_vec()),
-            Value::Shorts(values) => (3, values.len(), values.iter().flat_map(|value| self.u16(*value)).collect()),
-            Value::Long(value) => (4, 1, self.u32(*value).to_vec()),
+            Value::Short(value) => (3, 1, self.order.short(*value).to_vec()),
+            Value::Shorts(values) => {
+                (3, values.len(), values.iter().flat_map(|value| self.order.short(*value)).collect())
+            }
+            Value::Long(value) => (4, 1, self.order.long(*value).to_vec()),
             Value::Text(text) => (2, text.len() + 1, [text.as_bytes(), b"\0"].concat()),
             Value::Undefined(bytes) => (7, bytes.len(), bytes.clone()),
-            Value::Rationals(pairs) => {
-                (5, pairs.len(), pairs.iter().flat_map(|(n, d)| [self.u32(*n), self.u32(*d)].concat()).collect())
-            }
+            Value::Rationals(pairs) => (
+                5,
+                pairs.len(),
+                pairs.iter().flat_map(|(n, d)| [self.order.long(*n), self.order.long(*d)].concat()).collect(),
+            ),
         }
     }
 
@@ -258,20 +254,20 @@ impl Exif {
     fn directory(&self, entries: &[(u16, Value)], at: usize) -> Vec<u8> {
         let mut values = Vec::new();
         let values_at = at + 2 + entries.len() * 12 + 4;
-        let mut bytes = self.u16(entries.len() as u16).to_vec();
+        let mut bytes = self.order.short(entries.len() as u16).to_vec();
         for (tag, value) in entries {
             let (kind, count, mut value) = self.encode(value);
-            bytes.extend([self.u16(*tag), self.u16(kind)].concat());
-            bytes.extend(self.u32(count as u32));
+            bytes.extend([self.order.short(*tag), self.order.short(kind)].concat());
+            bytes.extend(self.order.long(count as u32));
             if value.len() <= 4 {
                 value.resize(4, 0);
                 bytes.extend(value);
             } else {
-                bytes.extend(self.u32((values_at + values.len()) as u32));
+                bytes.extend(self.order.long((values_at + values.len()) as u32));
                 values.extend(value);
             }
         }
-        [bytes, self.u32(0).to_vec(), values].concat()
+        [bytes, self.order.long(0).to_vec(), values].concat()
     }
 
     pub fn bytes(&self) -> Vec<u8> {

@@ -1,20 +1,23 @@
 //! XMP (ISO 16684-1): the dates and the caption in a packet of RDF.
 //!
 //! A property stands as an attribute, `exif:DateTimeOriginal="…"`, or as an element, `<dc:title>…</dc:title>`, perhaps
-//! with a list of languages in it. The prefixes are a convention that every writer keeps; a packet with others
-//! gives nothing.
+//! with a list of languages in it, of which the first counts. The prefixes are a convention that every writer keeps;
+//! a packet with others gives nothing.
 
 use super::date::parse_iso;
 use super::findings::{DateRank, Findings, Standard};
-use super::source::{Source, text};
-use memchr::memmem;
-use std::ops::Range;
+use super::source::text;
+use quick_xml::Reader;
+use quick_xml::escape::{resolve_predefined_entity, unescape};
+use quick_xml::events::{BytesRef, BytesStart, Event};
+use std::borrow::Cow;
 
 /// What a packet of a JPEG begins with.
 pub(super) const JPEG_PREFIX: &[u8; 29] = b"http://ns.adobe.com/xap/1.0/\0";
 /// What the body of a PNG's `iTXt` chunk begins with that holds a packet, not compressed, in no language.
 pub(super) const PNG_PREFIX: &[u8; 22] = b"XML:com.adobe.xmp\0\0\0\0\0";
 
+const CAPTION: &[u8] = b"dc:description";
 const DATES: [(&[u8], DateRank); 6] = [
     (b"exif:DateTimeOriginal", DateRank::XmpOriginal),
     (b"photoshop:DateCreated", DateRank::XmpCreated),
@@ -24,96 +27,80 @@ const DATES: [(&[u8], DateRank); 6] = [
     (b"xmp:ModifyDate", DateRank::XmpModified),
 ];
 
-pub(super) fn read_packet(source: &Source<'_>, packet: Range<u64>, findings: &mut Findings) {
-    let Some(packet) = source.bytes(packet) else { return };
-    for (name, rank) in DATES {
-        let date = property(&packet, name).and_then(|value| parse_iso(&value));
-        findings.dates.extend(date.map(|date| (rank, date)));
-    }
-    findings.add_caption(Standard::Xmp, property(&packet, b"dc:description"));
-}
-
-/// The value of the first property of a name.
-fn property(packet: &[u8], name: &[u8]) -> Option<String> {
-    memmem::find_iter(packet, name).find_map(|at| {
-        // `<` for an element, space for an attribute: not the tail of a longer name, not a closing tag.
-        let before = at.checked_sub(1).map(|at| packet[at])?;
-        let rest = &packet[at + name.len()..];
-        if before == b'<' {
-            element(rest)
-        } else if before.is_ascii_whitespace() {
-            attribute(rest)
-        } else {
-            None
-        }
-    })
-}
-
-/// Behind an attribute's name: `="…"`.
-fn attribute(rest: &[u8]) -> Option<String> {
-    let rest = rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
-    let (quote, rest) = rest.split_first().filter(|(quote, _)| matches!(quote, b'"' | b'\''))?;
-    unescape(&rest[..memchr::memchr(*quote, rest)?])
-}
-
-/// Behind an element's name: its text, or that of the first entry of the list in it.
-fn element(rest: &[u8]) -> Option<String> {
-    let rest = behind_tag(rest)?;
-    let rest = match rest.trim_ascii_start().first()? {
-        b'<' => behind_tag(&rest[memmem::find(rest, b"<rdf:li")?..])?,
-        _ => rest,
-    };
-    unescape(&rest[..memchr::memchr(b'<', rest)?])
-}
-
-fn behind_tag(rest: &[u8]) -> Option<&[u8]> {
-    let end = memchr::memchr(b'>', rest)?;
-    // An empty element has no text.
-    (end == 0 || rest[end - 1] != b'/').then(|| &rest[end + 1..])
-}
-
-/// Text with XML's five entities and numbered characters (XML 1.0, 4.1).
-fn unescape(bytes: &[u8]) -> Option<String> {
-    let escaped = text(bytes)?;
-    let mut parts = escaped.split('&');
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.split_once(';').and_then(|(name, rest)| Some((entity(name)?, rest))) {
-            Some((character, rest)) => plain.extend([character].into_iter().chain(rest.chars())),
-            None => plain.extend(['&'].into_iter().chain(part.chars())),
+/// Of a packet that breaks off or is no XML from some place on, what stands before.
+pub(super) fn read_packet(packet: &[u8], findings: &mut Findings) {
+    let mut reader = Reader::from_reader(packet);
+    let config = reader.config_mut();
+    (config.check_end_names, config.allow_unmatched_ends, config.allow_dangling_amp) = (false, true, true);
+    // The property that is open, and the text since the last tag.
+    let (mut open, mut value) = (None, Vec::new());
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(tag)) => {
+                read_attributes(&tag, findings);
+                open = known(tag.name().as_ref()).or(open);
+                value.clear();
+            }
+            Ok(Event::Empty(tag)) => read_attributes(&tag, findings),
+            Ok(Event::Text(part)) => value.extend_from_slice(&part),
+            Ok(Event::CData(part)) => value.extend_from_slice(&part),
+            Ok(Event::GeneralRef(entity)) => value.extend_from_slice(resolve(&entity).as_bytes()),
+            Ok(Event::End(tag)) => {
+                if let Some(property) = open {
+                    property.keep(text(&value), findings);
+                }
+                open = open.filter(|_| known(tag.name().as_ref()).is_none());
+                value.clear();
+            }
+            Ok(Event::Eof) | Err(_) => return,
+            Ok(_) => {}
         }
     }
-    Some(plain)
 }
 
-fn entity(name: &str) -> Option<char> {
-    match name {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => {
-            let number = name.strip_prefix('#')?;
-            let code = match number.strip_prefix('x') {
-                Some(digits) => u32::from_str_radix(digits, 16).ok()?,
-                None => number.parse().ok()?,
-            };
-            char::from_u32(code)
+#[derive(Clone, Copy)]
+enum Property {
+    Date(DateRank),
+    Caption,
+}
+
+fn known(name: &[u8]) -> Option<Property> {
+    let date = DATES.iter().find(|(date, _)| *date == name).map(|(_, rank)| Property::Date(*rank));
+    date.or((name == CAPTION).then_some(Property::Caption))
+}
+
+impl Property {
+    fn keep(self, value: Option<String>, findings: &mut Findings) {
+        match self {
+            Self::Date(rank) => findings.add_date(rank, value.and_then(|date| parse_iso(&date))),
+            Self::Caption => findings.add_caption(Standard::Xmp, value),
         }
     }
+}
+
+fn read_attributes(tag: &BytesStart<'_>, findings: &mut Findings) {
+    for attribute in tag.attributes().with_checks(false).flatten() {
+        if let Some(property) = known(attribute.key.as_ref()) {
+            let value = text(&attribute.value).map(|value| unescape(&value).map(Cow::into_owned).unwrap_or(value));
+            property.keep(value, findings);
+        }
+    }
+}
+
+/// A numbered character or one of XML's five; a name of some other language stays as it stands.
+fn resolve(entity: &BytesRef<'_>) -> String {
+    let name = String::from_utf8_lossy(entity);
+    let numbered = entity.resolve_char_ref().ok().flatten().map(String::from);
+    numbered.or_else(|| resolve_predefined_entity(&name).map(str::to_owned)).unwrap_or_else(|| format!("&{name};"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::BUDGET;
     use super::*;
 
     fn read(packet: &str) -> Findings {
-        let bytes = packet.as_bytes().to_vec();
-        let source = Source::new(&bytes, BUDGET);
         let mut findings = Findings::default();
-        read_packet(&source, source.whole(), &mut findings);
+        read_packet(packet.as_bytes(), &mut findings);
         findings
     }
 
@@ -151,7 +138,7 @@ mod tests {
             "<rdf:li exif:DateTimeOriginal=\"2008-03-15T09:52:01Z\"><dc:description><rdf:Alt><rdf:li>text</rdf:li>";
         for len in 0..packet.len() {
             let found = read(&packet[..len]);
-            assert_eq!(found.dates.len(), usize::from(len >= packet.find('>').unwrap_or(0)), "{len}");
+            assert_eq!(found.dates.len(), usize::from(len > packet.find('>').unwrap_or(0)), "{len}");
         }
         assert_eq!(read(packet).caption().as_deref(), Some("text"));
     }

@@ -1,15 +1,9 @@
 use super::*;
 
-/// 2026-06-15T12:00:00Z.
-const NOW: Timestamp = Timestamp(1_781_524_800_000_000);
-const BERLIN_SUMMER: Zone = Zone::Fixed(2 * 3600);
+pub const BERLIN_SUMMER: Zone = Zone::Fixed(2 * 3600);
 
-fn at(text: &str) -> Timestamp {
+pub fn at(text: &str) -> Timestamp {
     Timestamp(DateTime::parse_from_rfc3339(text).expect("a test's own date").timestamp_micros())
-}
-
-fn named(name: &str) -> Option<Timestamp> {
-    from_file_name(name.as_bytes(), BERLIN_SUMMER, NOW)
 }
 
 #[test]
@@ -88,69 +82,4 @@ fn quicktime_dates_keep_their_offset() {
     }
     assert_eq!(parse_iso("2019-02-12T07:27:12Z").map(|m| m.timestamp(BERLIN_SUMMER)), Some(at("2019-02-12T07:27:12Z")));
     assert_eq!(parse_iso("2019-02-12"), None);
-}
-
-#[test]
-fn names_of_apps_hold_dates() {
-    for (name, expected) in [
-        ("IMG-20230615-WA0007.jpg", "2023-06-15T00:00:00+02:00"),
-        ("VID-20230615-WA0007.mp4", "2023-06-15T00:00:00+02:00"),
-        ("Screenshot_20230615-142355.png", "2023-06-15T14:23:55+02:00"),
-        ("Screenshot_20230615_142355_Maps.jpg", "2023-06-15T14:23:55+02:00"),
-        ("Screenshot_20230615-256199.png", "2023-06-15T00:00:00+02:00"),
-        ("Screenshot_2023-06-15-14-23-55.png", "2023-06-15T14:23:55+02:00"),
-        ("signal-2023-06-15-14-23-55-123.jpg", "2023-06-15T14:23:55+02:00"),
-        ("signal-2023-06-15-142355.jpeg", "2023-06-15T14:23:55+02:00"),
-        ("signal-2023-06-15-14-23-55 (1).jpg", "2023-06-15T14:23:55+02:00"),
-        ("20230615_142355123_iOS.heic", "2023-06-15T14:23:55+02:00"),
-    ] {
-        assert_eq!(named(name), Some(at(expected)), "{name}");
-    }
-}
-
-#[test]
-fn digits_of_any_name_hold_dates() {
-    for (name, expected) in [
-        ("IMG_20230615_142355.jpg", "2023-06-15T14:23:55+02:00"),
-        ("  IMG_20230615_142355.jpg ", "2023-06-15T14:23:55+02:00"),
-        ("PXL_20230615_142355123.MP.jpg", "2023-06-15T14:23:55+02:00"),
-        ("20230615142355.mov", "2023-06-15T14:23:55+02:00"),
-        ("MVIMG_20230615_142355.jpg", "2023-06-15T14:23:55+02:00"),
-        ("WhatsApp Image 2023-06-15 at 14.23.55.jpeg", "2023-06-15T14:23:55+02:00"),
-        ("Screenshot from 2023-06-15 14-23-55.png", "2023-06-15T14:23:55+02:00"),
-        ("2023-06-15 99-23-55.png", "2023-06-15T00:00:00+02:00"),
-        ("2023-06-15.png", "2023-06-15T00:00:00+02:00"),
-        ("2023-6-5 trip.png", "2023-06-05T00:00:00+02:00"),
-    ] {
-        assert_eq!(named(name), Some(at(expected)), "{name}");
-    }
-}
-
-#[test]
-fn names_without_a_sane_date_give_none() {
-    for name in [
-        "",
-        "DSC01234.JPG",
-        "IMG_0001.JPG",
-        "1234-05-06.jpg",
-        "1989-12-31.jpg",
-        "2026-06-16.jpg",
-        "2031-01-01.jpg",
-        "2023-13-15.jpg",
-        "20231315_142355.jpg",
-        "clip.mp4",
-        "12345678_123456.jpg",
-        "P1000123.JPG",
-        "\u{661}\u{662}.jpg",
-        "Screenshot_\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}.png",
-        "signal-.jpg",
-        "IMG-.jpg",
-        "_iOS.jpg",
-        "a_b_iOS.jpg",
-    ] {
-        assert_eq!(named(name), None, "{name}");
-    }
-    assert_eq!(named("2026-06-15 13.59.59.jpg"), Some(at("2026-06-15T13:59:59+02:00")));
-    assert_eq!(named("2026-06-15 14.00.01.jpg"), None, "one second ahead of now");
-    assert_eq!(from_file_name(b"\xff\xfe2023-06-15.jpg", BERLIN_SUMMER, NOW), Some(at("2023-06-15T00:00:00+02:00")));
 }

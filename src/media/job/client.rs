@@ -3,7 +3,7 @@
 use super::wire::{Frame, LONGEST_READ, ended};
 use super::{Answer, JobError, Request};
 use crate::base::ReadAt;
-use crate::media::jpeg::read_fully;
+use crate::media::source::read_fully;
 use std::io::{Read, Write};
 
 /// Asks a worker at the other end of a stream, one job after the other.
