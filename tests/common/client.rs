@@ -1,6 +1,8 @@
 //! Another client of the account: what Ente has, and changes from elsewhere, by the API alone.
 
-use entefs::account::{AccountKeys, Opened, open_collection_name, open_file, rename_collection, seal_magic, wrap_file_key};
+use entefs::account::{
+    AccountKeys, Opened, open_collection_name, open_file, rename_collection, seal_magic, wrap_file_key,
+};
 use entefs::base::{AlbumId, AlbumKind, FileId, Timestamp};
 use entefs::crypto::{
     CHUNK_OVERHEAD, CIPHER_CHUNK, CollectionKey, FileKey, MacIndex, MacPrefix, StreamHeader, StreamOpener,
@@ -75,8 +77,7 @@ impl Client {
     /// Names of the live albums, special ones left out; two of one name are two.
     pub fn album_names(&self) -> Vec<String> {
         let ordinary = |album: &Album| matches!(album.kind, AlbumKind::Album | AlbumKind::Folder);
-        let mut names: Vec<String> =
-            self.live_albums().into_iter().filter(ordinary).map(|album| album.name).collect();
+        let mut names: Vec<String> = self.live_albums().into_iter().filter(ordinary).map(|album| album.name).collect();
         names.sort();
         names
     }

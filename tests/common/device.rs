@@ -1,7 +1,7 @@
 //! A device: a state directory, a cache directory, a mountpoint, and the real program between them.
 
-use super::system::program;
 use super::await_some;
+use super::system::program;
 use entefs::control::{Client as ControlClient, ClientError, Reply, Request, Status};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};

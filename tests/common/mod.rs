@@ -11,12 +11,12 @@ mod picture;
 mod system;
 mod world;
 
-pub use account::{PASSWORD, sign_in, sign_up};
-pub use client::{Client, Photo};
+pub use account::PASSWORD;
+pub use client::Client;
 pub use device::{Device, Kill};
 pub use picture::{Random, hash_text, jpeg, jpeg_of};
-pub use system::{Scratch, close, has_program, is_root, number, program, run, skip, sorted};
-pub use world::World;
+pub use system::{Scratch, close, has_program, is_root, number, run, skip, sorted};
+pub use world::{EMAIL, World};
 
 use std::time::{Duration, Instant};
 

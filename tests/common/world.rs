@@ -60,11 +60,17 @@ impl World {
 
     /// One more device that is logged in, with nothing in its state directory but that. Not mounted yet.
     pub fn device(&self) -> Device {
-        let number = self.devices.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = self.devices.load(Ordering::Relaxed) + 1;
         self.device_at(&self.path(&format!("device{number}")))
     }
 
-    /// The same with state and cache below `root`; the mountpoint lies elsewhere.
+    /// A device on which nobody has logged in.
+    pub fn empty_device(&self) -> Device {
+        let number = self.devices.fetch_add(1, Ordering::Relaxed) + 1;
+        Device::new(&self.path(&format!("device{number}")), &self.path(&format!("mnt{number}")))
+    }
+
+    /// A device with state and cache below `root`; the mountpoint lies elsewhere.
     pub fn device_at(&self, root: &Path) -> Device {
         let number = self.devices.fetch_add(1, Ordering::Relaxed) + 1;
         let device = Device::new(root, &self.path(&format!("mnt{number}")));

@@ -4,8 +4,11 @@ use super::ledger::Ledger;
 use super::tree::Tree;
 use crate::common::{Device, World, has_program, jpeg, number, run, skip, sorted};
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Trees beside the large one.
 const FEW: u64 = 24;
@@ -156,17 +159,17 @@ fn a_browsers_download_arrives_once() {
     let Some(world) = World::start() else { return };
     let device = world.mounted();
     let mut ledger = Ledger::default();
-    for (number, temporary) in ["photo.jpg.part", "photo.jpg.crdownload", "Unconfirmed 1.crdownload"].iter().enumerate() {
+    for (number, temporary) in ["photo.jpg.part", "photo.jpg.crdownload", "Unconfirmed 1.crdownload"].iter().enumerate()
+    {
         let dir = device.drop_dir().join(format!("Downloads {number}"));
         fs::create_dir(&dir).expect("a directory");
         let bytes = jpeg(800 + number as u64, 50_000);
         fs::write(dir.join("photo.jpg"), b"").expect("an empty file");
         for half in 0..2 {
-            use std::io::Write;
             let file = fs::File::options().create(true).append(true).open(dir.join(temporary));
             let part = &bytes[half * bytes.len() / 2..(half + 1) * bytes.len() / 2];
             file.and_then(|mut file| file.write_all(part)).expect("half a file");
-            std::thread::sleep(std::time::Duration::from_millis(400));
+            std::thread::sleep(Duration::from_millis(400));
         }
         fs::rename(dir.join(temporary), dir.join("photo.jpg")).expect("over the empty one");
         assert_eq!(fs::read(dir.join("photo.jpg")).expect("it is there"), bytes);
@@ -185,4 +188,42 @@ fn rsync_with_attributes_and_links_arrives_once() {
     let mut device = world.mounted();
     assert_eq!(rsync(&["-aXH"], &tree.root, &device.drop_dir()), "");
     check_settled(&world, &mut device, &tree);
+}
+
+/// A time, a mode or a name set while a file is open says nothing of its size: the kernel would take it for the truth
+/// and read an empty file.
+#[test]
+fn a_change_while_a_file_is_open_leaves_its_size() {
+    let Some(world) = World::start() else { return };
+    let device = world.mounted();
+    let (path, renamed) = (device.drop_dir().join("open.txt"), device.drop_dir().join("renamed.txt"));
+    let mut file = fs::File::create(&path).expect("a file");
+    file.write_all(b"seven b").expect("its bytes");
+    let size = |path: &Path| fs::metadata(path).expect("it is there").len();
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(1_700_000_000)).expect("it is ours");
+    assert_eq!(size(&path), 7, "after a time was set");
+    file.set_permissions(fs::Permissions::from_mode(0o600)).expect("it is ours");
+    assert_eq!(size(&path), 7, "after a mode was set");
+    fs::rename(&path, &renamed).expect("another name");
+    assert_eq!(size(&renamed), 7, "after it was renamed");
+    drop(file);
+    assert_eq!(fs::read(&renamed).expect("it reads"), b"seven b");
+    let mtime = fs::metadata(&renamed).and_then(|found| found.modified()).expect("it is there");
+    assert_eq!(mtime, UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+}
+
+/// What rested under a temporary name, and was found to stay local, is looked at again under its new one.
+#[test]
+fn a_temporary_file_that_rested_is_a_photo_once_it_has_another_name() {
+    let Some(world) = World::start() else { return };
+    let device = world.mounted();
+    let (bytes, temporary) = (jpeg(900, 5000), device.drop_dir().join("slow.part"));
+    fs::write(&temporary, &bytes).expect("a file");
+    device.wait_idle();
+    assert_eq!(device.status().uploads.local_only.files, 1);
+    fs::rename(&temporary, device.drop_dir().join("slow.jpg")).expect("another name");
+    device.wait_idle();
+    let mut ledger = Ledger::default();
+    ledger.expect("slow.jpg", &bytes, "Drop");
+    ledger.check(world.client());
 }

@@ -1,9 +1,7 @@
 //! Issue 3, point 4: what was accepted arrives exactly once, whatever dies when.
 
 use super::ledger::Ledger;
-use crate::common::{
-    Device, Kill, Random, World, await_that, close, hash_text, jpeg, number,
-};
+use crate::common::{Device, Kill, Random, World, await_that, close, hash_text, jpeg, number};
 use entefs::embedded::{Method, Outcome, When};
 use entefs::wire::path;
 use std::collections::BTreeMap;
@@ -79,6 +77,10 @@ fn a_kill_at_any_stage_of_an_upload_loses_and_doubles_nothing() {
     for (method, path, nth) in CALLS {
         for when in [When::Before, When::After] {
             let case = format!("{method} {} {nth} {when:?}", path.trim_matches('/').replace('/', "-"));
+            if path == path::UPLOAD_URLS {
+                // They come many at a time: those that are left would do.
+                device.remount();
+            }
             let before = asked(&world, &method, path);
             world.fail_nth(method.clone(), path, nth, when, Outcome::Hang);
             drop_case(&device, &mut ledger, &case, path);
@@ -120,16 +122,19 @@ fn visit(dir: &Path, each: &mut impl FnMut(&Path)) {
 #[test]
 fn a_server_that_fails_before_or_after_the_effect_of_any_call_loses_and_doubles_nothing() {
     let Some(world) = World::start() else { return };
-    let (device, mut ledger) = prepared(&world);
+    let (mut device, mut ledger) = prepared(&world);
     for (index, outcome) in [Outcome::Status(500), Outcome::Status(503), Outcome::Reset].into_iter().enumerate() {
         for (method, path, nth) in CALLS {
             for when in [When::Before, When::After] {
                 let case = format!("{index} {method} {} {nth} {when:?}", path.trim_matches('/').replace('/', "-"));
+                if path == path::UPLOAD_URLS {
+                    device.remount();
+                }
                 let times = if index == 0 { 5 } else { 1 };
+                let before = asked(&world, &method, path);
                 for nth in nth..nth + times {
                     world.fail_nth(method.clone(), path, nth, when, outcome);
                 }
-                let before = asked(&world, &method, path);
                 drop_case(&device, &mut ledger, &case, path);
                 await_that(&case, || asked(&world, &method, path) >= before + u64::from(nth));
                 // What is left of these would hit the next case's calls.
@@ -148,10 +153,10 @@ fn a_server_that_fails_before_or_after_the_effect_of_any_call_loses_and_doubles_
 }
 
 /// A file being copied in, by name: the bytes it shall have, and whether its close returned 0.
-type Copied = BTreeMap<String, (Vec<u8>, bool)>;
+pub(super) type Copied = BTreeMap<String, (Vec<u8>, bool)>;
 
 /// Copies photos in, in several writes each, until the mount dies or `stop` says so.
-fn ingest(dir: &Path, run: u64, mut random: Random, stop: &AtomicBool) -> Copied {
+pub(super) fn ingest(dir: &Path, run: u64, mut random: Random, stop: &AtomicBool) -> Copied {
     let mut copied = Copied::new();
     for number in 0.. {
         if stop.load(Ordering::Relaxed) {
@@ -214,7 +219,7 @@ fn kills_at_random_moments_of_an_ingest_lose_double_and_damage_nothing() {
 
 /// Files whose close returned 0 are there whole, long before they are in Ente. The last few are enough.
 #[track_caller]
-fn check_accepted(dir: &Path, all: &Copied) {
+pub(super) fn check_accepted(dir: &Path, all: &Copied) {
     for (name, (bytes, _)) in all.iter().rev().filter(|(_, (_, is_closed))| *is_closed).take(20) {
         let found = fs::read(dir.join(name)).unwrap_or_else(|error| panic!("{name} was accepted: {error}"));
         assert!(&found == bytes, "{name} is damaged: {} bytes instead of {}", found.len(), bytes.len());
@@ -222,13 +227,13 @@ fn check_accepted(dir: &Path, all: &Copied) {
 }
 
 #[track_caller]
-fn check_ingested(world: &World, device: &Device, all: &Copied) {
+pub(super) fn check_ingested(world: &World, device: &Device, all: &Copied) {
     let mut accepted: BTreeMap<&str, &[u8]> =
         all.iter().filter(|(_, file)| file.1).map(|(name, file)| (name.as_str(), file.0.as_slice())).collect();
     let count = accepted.len();
     let mut unanswered = 0;
-    for photo in world.client().photos() {
-        let bytes = world.client().download(&photo);
+    for photo in world.client().photos().iter().filter(|photo| photo.title != REWRITTEN_NAME) {
+        let bytes = world.client().download(photo);
         let Some((whole, is_closed)) = all.get(&photo.title) else { panic!("{}: nobody's photo", photo.title) };
         assert!(&bytes == whole, "{} is half-written or damaged in Ente", photo.title);
         assert_eq!(photo.hash, hash_text(&bytes));
@@ -240,13 +245,18 @@ fn check_ingested(world: &World, device: &Device, all: &Copied) {
         }
     }
     assert!(accepted.is_empty(), "lost: {:?}", accepted.keys());
-    assert_eq!(world.client().album_names().len(), usize::from(count + unanswered > 0));
+    assert!(world.client().album_names().len() <= 1, "one album: {:?}", world.client().album_names());
     assert_eq!(world.client().trashed(), []);
     let status = device.status();
-    println!("{count} files accepted and in Ente, {unanswered} whole without an answer, parked {:?}", status.parked.len());
+    println!(
+        "{count} files accepted and in Ente, {unanswered} whole without an answer, parked {:?}",
+        status.parked.len()
+    );
 }
 
 const REWRITTEN: usize = 150_000;
+/// The file that is rewritten.
+pub(super) const REWRITTEN_NAME: &str = "rewritten.jpg";
 
 /// One version of the file that is rewritten: all are of one length.
 fn version(number: u64) -> Vec<u8> {
@@ -254,7 +264,7 @@ fn version(number: u64) -> Vec<u8> {
 }
 
 /// Rewrites the file in place, version after version, each with an fsync; answers which was synced last.
-fn rewrite(path: &Path, first: u64, mut random: Random) -> Option<u64> {
+pub(super) fn rewrite(path: &Path, first: u64, mut random: Random) -> Option<u64> {
     let mut synced = None;
     let file = File::options().write(true).create(true).truncate(false).open(path).ok()?;
     for number in first.. {
@@ -285,7 +295,7 @@ fn a_file_killed_while_being_rewritten_comes_back_as_at_its_last_sync_or_later()
     let kills = number("ENTEFS_TEST_REWRITES", 20);
     let mut random = Random::announced("rewrites");
     let mut device = world.device();
-    let (path, mut last, mut next) = (device.drop_dir().join("rewritten.jpg"), None, 0);
+    let (path, mut last, mut next) = (device.drop_dir().join(REWRITTEN_NAME), None, 0);
     for kill in 0..kills {
         device.mount();
         if let Some(found) = check_version(&path, last, next, kill) {
@@ -307,7 +317,7 @@ fn a_file_killed_while_being_rewritten_comes_back_as_at_its_last_sync_or_later()
 
 /// The file is the version that was synced last, or a later one. Answers which.
 #[track_caller]
-fn check_version(path: &Path, last: Option<u64>, next: u64, kill: u64) -> Option<u64> {
+pub(super) fn check_version(path: &Path, last: Option<u64>, next: u64, kill: u64) -> Option<u64> {
     let bytes = match fs::read(path) {
         Ok(bytes) if bytes.is_empty() && last.is_none() => return None,
         Ok(bytes) => bytes,
@@ -322,10 +332,10 @@ fn check_version(path: &Path, last: Option<u64>, next: u64, kill: u64) -> Option
 
 /// Every photo made of it is one of its versions, and the last is among them.
 #[track_caller]
-fn check_rewritten(world: &World, found: Option<u64>, next: u64) {
+pub(super) fn check_rewritten(world: &World, found: Option<u64>, next: u64) {
     let known: BTreeMap<String, u64> = (0..=next + 1).map(|number| (hash_text(&version(number)), number)).collect();
     let mut live = Vec::new();
-    for photo in world.client().photos() {
+    for photo in world.client().photos().into_iter().filter(|photo| photo.title == REWRITTEN_NAME) {
         let number = known.get(&hash_text(&world.client().download(&photo)));
         assert!(number.is_some(), "a photo that is none of the versions: {}", photo.title);
         if !photo.albums.contains("Uncategorized") {

@@ -8,6 +8,11 @@
 mod common;
 
 mod copying;
+mod devices;
 mod kills;
 mod ledger;
+mod links;
+mod powercut;
+mod rest;
 mod tree;
+mod troubles;

@@ -36,7 +36,9 @@ impl Tree {
             let copied = (number % 10 == 9).then(|| number - 9);
             let same_name = number % 20 == 19;
             let name = title(if same_name { number - 9 } else { number });
-            let bytes = jpeg(seed << 20 | copied.unwrap_or(number), 200 + random.below(20_000) as usize * usize::from(copied.is_none() && number % 10 != 0));
+            let extra = random.below(20_000) as usize;
+            let is_alone = copied.is_none() && number % 10 != 0;
+            let bytes = jpeg(seed << 20 | copied.unwrap_or(number), if is_alone { extra } else { 200 });
             tree.ledger.expect(&name, &bytes, album);
             tree.put(&Path::new(dir).join(name), &bytes, number);
         }
@@ -44,8 +46,11 @@ impl Tree {
         tree.put(Path::new(".DS_Store"), &random.bytes(6148), 2);
         tree.put(Path::new("Summer/side.xmp"), br#"<x:xmpmeta xmlns:x="adobe:ns:meta/"/>"#, 3);
         tree.put(Path::new("Summer/notes.txt"), b"not a photo", 4);
-        for directory in ["Summer/at the sea", "Summer", "deep"] {
-            set_mtime(&tree.root.join(directory), 1_500_000_000_000_000_123);
+        for (number, (directory, _)) in (0..).zip(DIRECTORIES) {
+            // All above it, too: two trees of one seed are equal in everything.
+            for directory in Path::new(directory).ancestors() {
+                set_mtime(&tree.root.join(directory), 1_500_000_000_000_000_123 + number);
+            }
         }
         tree
     }
