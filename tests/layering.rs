@@ -39,9 +39,9 @@ const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("sync", &["base", "crypto", "wire", "tree", "store", "remote", "account", "namespace", "upload"]),
-    ("vfs", &["base", "tree", "store", "vault", "spool", "cache", "namespace", "fetch"]),
+    ("vfs", &["base", "crypto", "wire", "tree", "store", "vault", "spool", "namespace", "fetch"]),
     ("fuse", &["base", "namespace", "vfs"]),
-    ("control", &["base", "store", "namespace", "upload", "sync", "vfs"]),
+    ("control", &["base", "tree", "store", "cache", "account", "namespace"]),
     (
         "app",
         &[
@@ -66,7 +66,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "control",
         ],
     ),
-    ("cli", &["base", "crypto", "media", "wire", "store", "account", "embedded", "control", "app"]),
+    ("cli", &["base", "crypto", "store", "remote", "account", "namespace", "upload", "sync", "fuse", "control", "app"]),
 ];
 
 /// Foreign crates that shape what touches them, and the one module that may.
@@ -103,6 +103,9 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("keyring", &["account"]),
     ("lru", &["fetch"]),
     ("globset", &["tree"]),
+    ("chrono", &["base", "media", "remote"]),
+    ("sd_notify", &["app"]),
+    ("tracing_subscriber", &["cli"]),
     ("etcetera", &["app"]),
     ("toml", &["app"]),
     ("clap", &["cli"]),

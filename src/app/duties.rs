@@ -51,7 +51,9 @@ async fn count_waiting(engine: Arc<Engine>) {
     loop {
         match engine.store().read(|rows| rows.load_stage_totals()) {
             Ok(totals) => {
-                let waits = |stage: Stage| !matches!(stage, Stage::Writing | Stage::LocalOnly) && !stage.is_over();
+                // A duplicate becomes a link, which takes no room (semantics 2.6).
+                let free = [Stage::Writing, Stage::LocalOnly, Stage::Linking, Stage::Twin];
+                let waits = |stage: Stage| !free.contains(&stage) && !stage.is_over();
                 let bytes = totals.iter().filter(|total| waits(total.stage)).map(|total| total.bytes).sum();
                 engine.namespace.space().set_waiting(bytes);
             }

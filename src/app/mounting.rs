@@ -7,6 +7,7 @@ use super::failure::{Exit, Failure};
 use super::lock::StateLock;
 use super::report::Reporter;
 use super::texts::StatusTexts;
+use crate::base::ParkReason;
 use crate::control::ControlServer;
 use crate::fuse::{self, MountError, MountSettings, Mounted};
 use crate::sync::{PullProgress, SyncOptions};
@@ -49,6 +50,10 @@ pub async fn serve_mount(
         mount.engine.bells.pull.ring();
     }
     mount.engine.bells.ops.ring();
+    if !mount.engine.account.is_expired() {
+        // Somebody may have logged in while nothing was mounted.
+        mount.engine.uploader.unpark(ParkReason::Session);
+    }
     // Without systemd there is nobody to tell.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     view.mounted(&mount.dir);

@@ -6,7 +6,7 @@ use super::terminal;
 use crate::account::{AccountError, AccountResult, Derivation, PasswordPurpose, Prompt, write_new_secret};
 use crate::crypto::Zeroizing;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 /// Longer first lines are no passwords.

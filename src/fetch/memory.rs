@@ -1,10 +1,10 @@
 //! Plaintext chunks in memory, the least recently used first to go.
 
-use super::pages::PageBuf;
-use crate::base::ContentNo;
+use crate::base::{ContentNo, PageBuf};
 use crate::base::sync::Mutex;
 use crate::crypto::CHUNK;
 use lru::LruCache;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// One verified chunk.
@@ -31,6 +31,36 @@ impl Chunk {
     }
 }
 
+/// Verified bytes: lent from a chunk where they lie in one, else put together.
+pub enum Piece {
+    Lent { chunk: Arc<Chunk>, range: Range<usize> },
+    Own(PageBuf),
+}
+
+impl Piece {
+    pub(super) fn none() -> Self {
+        Self::Own(PageBuf::zeroed(0))
+    }
+
+    /// `len` bytes from `offset` of the content on, as far as chunk `index` has them.
+    pub(super) fn lent(chunk: Arc<Chunk>, index: u64, offset: u64, len: usize) -> Self {
+        let start = (offset - index * CHUNK as u64) as usize;
+        let end = (start + len).min(chunk.plain().len());
+        Self::Lent { range: start.min(end)..end, chunk }
+    }
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Lent { chunk, range } => &chunk.plain()[range.clone()],
+            Self::Own(bytes) => bytes,
+        }
+    }
+}
+
 /// Chunks within a budget.
 pub(super) struct ChunkMemory {
     budget: usize,
@@ -51,15 +81,19 @@ impl ChunkMemory {
         self.kept.lock().chunks.get(&(content, index)).cloned()
     }
 
-    /// Fills `out` from `offset` on if every chunk of it is here.
-    pub(super) fn read(&self, content: ContentNo, offset: u64, out: &mut [u8]) -> Option<usize> {
-        let last = (offset + out.len() as u64).checked_sub(1)? / CHUNK as u64;
+    /// `len` bytes from `offset` on if every chunk of them is here.
+    pub(super) fn read(&self, content: ContentNo, offset: u64, len: usize) -> Option<Piece> {
+        let last = (offset + len as u64).checked_sub(1)? / CHUNK as u64;
         let first = offset / CHUNK as u64;
-        let chunks: Vec<Arc<Chunk>> = (first..=last).map(|index| self.get(content, index)).collect::<Option<_>>()?;
-        for (index, chunk) in (first..).zip(chunks) {
-            chunk.copy_to(index, offset, out);
+        if first == last {
+            return Some(Piece::lent(self.get(content, first)?, first, offset, len));
         }
-        Some(out.len())
+        let chunks: Vec<Arc<Chunk>> = (first..=last).map(|index| self.get(content, index)).collect::<Option<_>>()?;
+        let mut bytes = PageBuf::zeroed(len);
+        for (index, chunk) in (first..).zip(chunks) {
+            chunk.copy_to(index, offset, &mut bytes);
+        }
+        Some(Piece::Own(bytes))
     }
 
     pub(super) fn insert(&self, content: ContentNo, index: u64, chunk: &Arc<Chunk>) {
@@ -104,10 +138,9 @@ mod tests {
         let memory = ChunkMemory::new(CHUNK * 3);
         let content = ContentNo(1);
         memory.insert(content, 0, &chunk(CHUNK, 1));
-        let mut out = [0; 20];
-        assert_eq!(memory.read(content, CHUNK as u64 - 10, &mut out), None);
+        let read = || memory.read(content, CHUNK as u64 - 10, 20);
+        assert!(read().is_none());
         memory.insert(content, 1, &chunk(50, 2));
-        assert_eq!(memory.read(content, CHUNK as u64 - 10, &mut out), Some(20));
-        assert_eq!(out, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+        assert_eq!(&*read().unwrap(), [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
     }
 }

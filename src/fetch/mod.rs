@@ -6,14 +6,13 @@
 
 mod error;
 mod memory;
-mod pages;
 mod stream;
 
 pub use error::FetchError;
-pub use pages::PageBuf;
+pub use memory::Piece;
 
-use crate::base::ContentNo;
 use crate::base::sync::Mutex;
+use crate::base::{ContentNo, PageBuf};
 use crate::cache::{Cache, CachedFile, CacheRead};
 use crate::crypto::{CHUNK, CIPHER_CHUNK, CryptoError, MacPrefix};
 use crate::remote::{RemoteApi, RemoteError};
@@ -86,24 +85,21 @@ impl Fetch {
     }
 
     /// Reads what is in memory; `None` where any of it is not.
-    pub fn read_from_memory(self: &Arc<Self>, content: &Arc<ContentRow>, offset: u64, buf: &mut [u8]) -> Option<usize> {
-        let len = clip(content, offset, buf.len());
+    pub fn read_from_memory(self: &Arc<Self>, content: &Arc<ContentRow>, offset: u64, len: usize) -> Option<Piece> {
+        let len = clip(content, offset, len);
         if len == 0 {
-            return Some(0);
+            return Some(Piece::none());
         }
-        let read = self.memory.read(content.no, offset, &mut buf[..len])?;
+        let read = self.memory.read(content.no, offset, len)?;
         if let Some(stream) = self.known_stream(content.no) {
             self.read_ahead(content, &stream, offset, len);
         }
         Some(read)
     }
 
-    /// Reads what is in memory or in the cache on disk; `None` where any of it is not. Waits for the disk.
-    pub fn read_from_disk(self: &Arc<Self>, content: &Arc<ContentRow>, offset: u64, buf: &mut [u8]) -> Option<usize> {
+    /// Reads what is in the cache on disk; `None` where any of it is not. Waits for the disk.
+    pub fn read_from_disk(&self, content: &ContentRow, offset: u64, buf: &mut [u8]) -> Option<usize> {
         let len = clip(content, offset, buf.len());
-        if let Some(read) = self.read_from_memory(content, offset, &mut buf[..len]) {
-            return Some(read);
-        }
         match self.cached(content).read_at(offset, &mut buf[..len]) {
             CacheRead::Hit(read) if read == len => Some(read),
             _ => None,
@@ -120,20 +116,22 @@ impl Fetch {
         content: &Arc<ContentRow>,
         offset: u64,
         len: usize,
-    ) -> Result<Vec<u8>, FetchError> {
+    ) -> Result<Piece, FetchError> {
         let len = clip(content, offset, len);
-        let mut bytes = vec![0; len];
         if len == 0 {
-            return Ok(bytes);
+            return Ok(Piece::none());
         }
         let stream = self.stream(content)?;
         self.read_ahead(content, &stream, offset, len);
         let (first, last) = (offset / CHUNK as u64, (offset + len as u64 - 1) / CHUNK as u64);
-        for index in first..=last {
-            let chunk = self.chunk(content, &stream, index).await?;
-            chunk.copy_to(index, offset, &mut bytes);
+        if first == last {
+            return Ok(Piece::lent(self.chunk(content, &stream, first).await?, first, offset, len));
         }
-        Ok(bytes)
+        let mut bytes = PageBuf::zeroed(len);
+        for index in first..=last {
+            self.chunk(content, &stream, index).await?.copy_to(index, offset, &mut bytes);
+        }
+        Ok(Piece::Own(bytes))
     }
 
     /// Fetches what is missing of a content into the cache: all of it, in order.
@@ -241,16 +239,27 @@ impl Fetch {
         stream: &Arc<Stream>,
         index: u64,
     ) -> Result<Arc<Chunk>, FetchError> {
-        let deadline = self.options.timeout;
         let fetched = async {
             let macs = self.fetch_macs(content, stream, index);
             let sealed = self.fetch_sealed(content, index);
             tokio::try_join!(macs, sealed)
         };
-        let ((), sealed) = tokio::time::timeout(deadline, fetched)
-            .await
-            .map_err(|_| FetchError::Offline(format!("nothing came for {deadline:?}")))??;
+        let ((), sealed) = self.while_alive(fetched).await?;
         self.open(content, stream, index, sealed).await
+    }
+
+    /// Waits as long as bytes come in: a slow line takes its time, a dead one is given up (semantics 5.4).
+    async fn while_alive<T>(&self, fetched: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
+        let patience = self.options.timeout;
+        let mut fetched = std::pin::pin!(fetched);
+        loop {
+            let before = self.remote.received();
+            match tokio::time::timeout(patience, &mut fetched).await {
+                Ok(outcome) => return outcome,
+                Err(_) if self.remote.received() != before => {}
+                Err(_) => return Err(FetchError::Offline(format!("nothing came for {patience:?}"))),
+            }
+        }
     }
 
     async fn fetch_sealed(&self, content: &ContentRow, index: u64) -> Result<Vec<u8>, FetchError> {

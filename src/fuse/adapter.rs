@@ -3,8 +3,7 @@
 
 use super::convert::{errno, file_attr, ino, kind, time, ttl};
 use super::dying::is_killed;
-use crate::base::{Clock, Ino};
-use crate::fetch::PageBuf;
+use crate::base::{Clock, Ino, PageBuf};
 use crate::vfs::{AttrChange, Found, Maker, ReadStep, RenameMode, Vfs, VfsError, XattrMode};
 use fuser::{
     BsdFileFlags, Errno, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, InitFlags, KernelConfig,
@@ -291,10 +290,7 @@ impl Filesystem for Adapter {
     ) {
         shielded("read", || {
             let len = size as usize;
-            let done = with_buffer(len, |buf| {
-                self.vfs.read_from_memory(fh.0, offset, buf).map(|read| buf[..read].to_vec())
-            });
-            if let Some(bytes) = done {
+            if let Some(bytes) = self.vfs.read_from_memory(fh.0, offset, len) {
                 return reply.data(&bytes);
             }
             let runtime = self.runtime.clone();

@@ -64,6 +64,6 @@ mod tests {
     fn each_is_a_whole_jpeg_of_its_own() {
         let (first, second) = (landscape(1), landscape(2));
         assert_ne!(first, second);
-        assert_eq!(looks_complete(&first.as_slice(), Format::Jpeg).expect("memory reads"), Completeness::Complete);
+        assert_eq!(looks_complete(&first, Format::Jpeg).expect("memory reads"), Completeness::Complete);
     }
 }

@@ -63,6 +63,8 @@ pub trait RemoteApi: Send + Sync {
     async fn fetch_range(&self, file: FileId, range: Range<u64>, into: &mut Vec<u8>) -> RemoteResult<u64>;
     /// Forgets the kept URL of a file whose bytes did not verify: it may have a new version.
     fn forget_url(&self, file: FileId);
+    /// Bytes of objects that came in since the start, of all transfers: whether the line is alive.
+    fn received(&self) -> u64;
     /// The encrypted thumbnail.
     async fn fetch_thumbnail(&self, file: FileId) -> RemoteResult<Vec<u8>>;
 

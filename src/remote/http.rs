@@ -23,7 +23,7 @@ use reqwest::Url;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ops::Range;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::Instant;
 
 /// One account on one server.
@@ -244,6 +244,10 @@ impl RemoteApi for HttpRemote {
 
     async fn fetch_range(&self, file: FileId, range: Range<u64>, into: &mut Vec<u8>) -> RemoteResult<u64> {
         self.read_range(file, range, into).await
+    }
+
+    fn received(&self) -> u64 {
+        self.storage.received.load(Ordering::Relaxed)
     }
 
     fn forget_url(&self, file: FileId) {

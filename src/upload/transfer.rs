@@ -27,8 +27,10 @@ impl Uploader {
         // The keys must outlive a power cut before a byte sealed under them leaves (I3).
         self.sync_store().await?;
         let mut prepared: Prepared = self.load_blob(row, UploadBlob::Prepared)?;
-        let (object_key, thumb_key) =
-            tokio::try_join!(self.put_original(row, &prepared), self.put_thumbnail(&prepared))?;
+        let (object_key, thumb_key) = {
+            let _turn = self.transfers.acquire().await;
+            tokio::try_join!(self.put_original(row, &prepared), self.put_thumbnail(&prepared))?
+        };
         prepared.object_key = Some(object_key);
         prepared.thumb_key = Some(thumb_key);
         self.pull.pull_since(Instant::now() - FRESH).await.map_err(StepError::remote(Call::Register))?;

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 
 /// Stages at which the worker has something to do when they are due.
@@ -83,6 +83,8 @@ pub struct Uploader {
     pub(super) options: UploaderOptions,
     bell: Bell,
     awake: Arc<Notify>,
+    /// As many files are sent at once as the options say; others are hashed, sealed and registered beside them.
+    pub(super) transfers: Semaphore,
     /// Something may be ready to be cleared up.
     pub(super) clearing: Arc<Notify>,
     running: Mutex<HashMap<UploadNo, AbortHandle>>,
@@ -111,6 +113,7 @@ impl Uploader {
             pull: parts.pull,
             isolated: parts.isolated,
             clock: parts.clock,
+            transfers: Semaphore::new(parts.options.uploads.max(1)),
             options: parts.options,
             bell: parts.bell,
             awake,

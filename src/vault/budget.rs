@@ -1,7 +1,7 @@
 //! The memory that unsealed blocks may take, shared by every open file of the mount.
 
 use super::layout::BLOCK;
-use super::pages::{PageBuf, PagePool};
+use crate::base::{PageBuf, PagePool};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -4,7 +4,7 @@ use super::cipher::{CellCipher, CellFault, Place};
 use super::disk::Disk;
 use super::error::VaultError;
 use super::layout::{BATCH, BLOCK, BlockIndex, Cell, NONCE, Piece, SECTOR, STRIDE, TAG, Tag, pieces};
-use super::pages::{PagePool, Pooled};
+use crate::base::{PagePool, Pooled};
 use std::io::{self, IoSliceMut};
 
 /// Room for [`BATCH`] cells: 1,088 KiB, four kept.

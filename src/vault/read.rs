@@ -52,7 +52,7 @@ impl SealedFile {
     /// # Errors
     /// [`VaultError::Damaged`] with the first block that does not verify.
     pub fn verify(&self) -> Result<(), VaultError> {
-        let mut buf = super::pages::PageBuf::zeroed(BATCH * BLOCK);
+        let mut buf = crate::base::PageBuf::zeroed(BATCH * BLOCK);
         let mut offset = 0;
         while offset < self.len() {
             offset += self.read_at(offset, &mut buf)?.len.max(1) as u64;

@@ -17,7 +17,7 @@ use super::layout::{
     BATCH, BLOCK, BlockIndex, CELLS_AT, Cell, HEAD_LEN, MAX_LEN, SLOT_LEN, STRIDE, block_count, padded_len,
 };
 use super::map::{Block, BlockMap};
-use super::pages::PageBuf;
+use crate::base::PageBuf;
 use super::recover::{open_slots, read_map};
 use super::slot::Slot;
 use crate::base::VaultId;

@@ -35,6 +35,8 @@ pub(super) struct LocalState {
     pub(super) wrote: bool,
     /// A writer was ended by a signal (semantics 2.3).
     pub(super) killed: bool,
+    /// It outgrew what Ente takes: its bytes are of no use.
+    pub(super) too_big: bool,
     /// It has no name any more.
     pub(super) unlinked: bool,
     /// Bytes counted as being written.
@@ -64,6 +66,7 @@ impl LocalState {
             writers: 0,
             wrote: false,
             killed: false,
+            too_big: false,
             unlinked: false,
             counted: 0,
         }

@@ -182,6 +182,11 @@ impl Vfs {
         if state.writers > 0 {
             return Ok(());
         }
+        if std::mem::take(&mut state.too_big)
+            && let Some(vault) = &state.vault
+        {
+            vault.discard();
+        }
         // Mapped pages are written after the last flush.
         let committed = self.commit_bytes(state);
         self.namespace.space().shrink(std::mem::take(&mut state.counted));

@@ -4,7 +4,8 @@ use super::error::{VfsError, VfsResult};
 use super::handles::Handle;
 use super::local::LocalFile;
 use super::Vfs;
-use crate::fetch::{Fetch, FetchError};
+use crate::base::PageBuf;
+use crate::fetch::{Fetch, FetchError, Piece};
 use crate::store::ContentRow;
 use std::future::Future;
 use std::ops::Range;
@@ -12,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// Bytes that must come from Ente. It ends at the read deadline at the latest.
-pub type Reading = Pin<Box<dyn Future<Output = VfsResult<Vec<u8>>> + Send>>;
+pub type Reading = Pin<Box<dyn Future<Output = VfsResult<Piece>> + Send>>;
 
 /// How far a read came without the network.
 pub enum ReadStep {
@@ -23,11 +24,10 @@ pub enum ReadStep {
 
 impl Vfs {
     /// Reads what is in memory; `None` where the disk must be asked. Never waits.
-    pub fn read_from_memory(&self, fh: u64, offset: u64, buf: &mut [u8]) -> Option<usize> {
+    pub fn read_from_memory(&self, fh: u64, offset: u64, len: usize) -> Option<Piece> {
         match self.handles.get(fh).ok()? {
-            Handle::Text { text, .. } => Some(copy_text(&text, offset, buf)),
-            Handle::Photo { content, .. } => self.fetch.read_from_memory(&content, offset, buf),
-            Handle::Local { .. } => None,
+            Handle::Photo { content } => self.fetch.read_from_memory(&content, offset, len),
+            Handle::Text { .. } | Handle::Local { .. } => None,
         }
     }
 
@@ -68,13 +68,13 @@ impl Vfs {
             return Ok(ReadStep::Done(read.len));
         }
         let old = old.ok_or(VfsError::DeletedInEnte)?;
-        let (fetch, here) = (Arc::clone(&self.fetch), buf[..read.len].to_vec());
+        let (fetch, mut bytes) = (Arc::clone(&self.fetch), PageBuf::zeroed(read.len));
+        bytes.copy_from_slice(&buf[..read.len]);
         Ok(ReadStep::Later(Box::pin(async move {
-            let mut bytes = here;
             for gap in read.gaps {
                 fill_gap(&fetch, &old, offset, &gap, &mut bytes).await?;
             }
-            Ok(bytes)
+            Ok(Piece::Own(bytes))
         })))
     }
 }

@@ -19,7 +19,8 @@ impl Vfs {
         let mut state = file.lock();
         self.make_writable(&mut state, false)?;
         let written = self.write_to(&mut state, offset, data);
-        if written.is_err() {
+        if let Err(error) = &written {
+            state.too_big |= matches!(error, VfsError::TooBig);
             state.bytes()?.poison();
         }
         written.map(|()| data.len())

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, RANGE, TRANSFER_ENCODING};
 use reqwest::{Response, StatusCode, Url};
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 /// A storage that ignores ranges sends everything from the start on: what lies before the range is thrown
 /// away up to this length, beyond it the storage is refused.
@@ -69,6 +70,7 @@ impl Storage {
         into.reserve_exact(expected);
         let mut missing = expected;
         while let Some(mut piece) = next_piece(STORAGE, &mut response, self.timeouts.stall).await? {
+            self.received.fetch_add(piece.len() as u64, Ordering::Relaxed);
             skip_bytes(&mut piece, &mut skip);
             if piece.len() > missing && !whole_body {
                 return Err(malformed("the body is longer than its range"));

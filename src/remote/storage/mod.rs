@@ -15,17 +15,20 @@ use super::error::{RemoteError, RemoteResult, STORAGE};
 use super::fault;
 use super::options::{HttpOptions, Timeouts, build_storage_client};
 use reqwest::{Client, RequestBuilder, Response, Url};
+use std::sync::atomic::AtomicU64;
 use tokio::time::timeout;
 
 /// The storage, wherever the presigned URLs point.
 pub(super) struct Storage {
     http: Client,
     timeouts: Timeouts,
+    /// Bytes of objects that came in.
+    pub(super) received: AtomicU64,
 }
 
 impl Storage {
     pub(super) fn new(options: &HttpOptions) -> RemoteResult<Self> {
-        Ok(Self { http: build_storage_client(options)?, timeouts: options.timeouts })
+        Ok(Self { http: build_storage_client(options)?, timeouts: options.timeouts, received: AtomicU64::new(0) })
     }
 
     /// Sends a request without a body of its own and checks the status.

@@ -1,9 +1,10 @@
 //! Page-aligned buffers, reused. The allocator puts every large buffer at page offset 0x10, where a copy between
 //! kernel and program runs at a sixth of its speed on AMD Zen 3; and fresh pages cost a fault each.
 
-use super::layout::SECTOR;
-use crate::base::sync::Mutex;
+use super::sync::Mutex;
 use std::ops::{Deref, DerefMut};
+
+const PAGE: usize = 4096;
 
 /// A buffer that begins on a page border.
 pub struct PageBuf {
@@ -15,9 +16,9 @@ pub struct PageBuf {
 impl PageBuf {
     /// `len` bytes of zeros.
     pub fn zeroed(len: usize) -> Self {
-        let bytes = vec![0; len + SECTOR];
+        let bytes = vec![0; len + PAGE];
         // Misaligned at worst: `align_offset` may give up in theory, and correctness does not hang on it.
-        let start = Some(bytes.as_ptr().align_offset(SECTOR)).filter(|at| *at < SECTOR).unwrap_or(0);
+        let start = Some(bytes.as_ptr().align_offset(PAGE)).filter(|at| *at < PAGE).unwrap_or(0);
         Self { bytes, start, len }
     }
 }
@@ -55,12 +56,14 @@ impl PagePool {
         Pooled { pool: self, buf: Some(buf) }
     }
 
-    pub(crate) fn take_buf(&self) -> PageBuf {
+    /// A buffer with unspecified content, to be given back by [`Self::put_back`].
+    pub fn take_buf(&self) -> PageBuf {
         let kept = self.free.lock().pop();
         kept.unwrap_or_else(|| PageBuf::zeroed(self.len))
     }
 
-    pub(crate) fn put_back(&self, buf: PageBuf) {
+    /// Keeps a buffer of this pool for the next who takes one.
+    pub fn put_back(&self, buf: PageBuf) {
         let mut free = self.free.lock();
         if free.len() < self.keep {
             free.push(buf);
@@ -106,7 +109,7 @@ mod tests {
         for _ in 0..3 {
             let (one, two) = (pool.take(), pool.take());
             for buf in [&one, &two] {
-                assert_eq!((buf.as_ptr() as usize % SECTOR, buf.len()), (0, 200_000));
+                assert_eq!((buf.as_ptr() as usize % PAGE, buf.len()), (0, 200_000));
             }
         }
         assert_eq!(pool.free.lock().len(), 1);
