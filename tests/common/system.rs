@@ -20,22 +20,22 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Says why a test is left out. In CI everything must be there.
-#[track_caller]
+/// Says why a test is left out.
 pub fn skip(why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "left out in CI: {why}");
     eprintln!("left out: {why}");
 }
 
-/// Whether something can be mounted here; else says why not.
+/// Whether something can be mounted here; else says why not. In CI it must be so.
 #[track_caller]
 pub fn can_mount() -> bool {
     let fuse = File::options().read(true).write(true).open("/dev/fuse");
-    match fuse {
-        Err(error) => skip(&format!("/dev/fuse cannot be used: {error}")),
-        Ok(_) if !is_root() && !has_program("fusermount3") => skip("fusermount3 is not installed"),
+    let why = match fuse {
+        Err(error) => format!("/dev/fuse cannot be used: {error}"),
+        Ok(_) if !is_root() && !has_program("fusermount3") => "fusermount3 is not installed".into(),
         Ok(_) => return true,
-    }
+    };
+    assert!(std::env::var_os("CI").is_none(), "left out in CI: {why}");
+    skip(&why);
     false
 }
 
@@ -66,7 +66,6 @@ pub struct Scratch {
 
 impl Scratch {
     /// A filesystem in memory; `None`, said aloud, where that is not possible.
-    #[track_caller]
     pub fn tmpfs(dir: &Path, size: &str) -> Option<Self> {
         if !is_root() {
             skip("a small filesystem needs root");

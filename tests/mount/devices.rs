@@ -136,6 +136,15 @@ fn check_album_changes(world: &World, here: &Device, there: &Device) {
     await_that("the album's end", || sorted(&albums) == ["Two", "Uno"]);
 }
 
+/// Ends a reader also when the test has failed.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// "A changed photo is never a mix of two versions": neither for who holds the old one open, nor for who reads it by
 /// name again and again.
 #[test]
@@ -154,6 +163,7 @@ fn a_photo_changed_elsewhere_is_never_a_mix_of_two_versions() {
     held.read_exact(&mut first).expect("it reads");
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _stop = Stop(&stop);
         let reader = scope.spawn(|| {
             let mut versions = [0, 0];
             while !stop.load(Ordering::Relaxed) {

@@ -89,19 +89,18 @@ fn a_full_account_refuses_with_edquot_and_loses_nothing() {
     await_that("the new quota", || device.status().storage.total == 600_000);
     let refused = fill(&device.drop_dir().join("large.jpg"), &jpeg(2, 4 << 20)).expect_err("the account is full");
     assert_eq!(refused.raw_os_error(), Some(libc::EDQUOT), "{refused}");
-    // What fits in while others use up the rest elsewhere waits, and goes on when there is room again.
-    let waiting = jpeg(3, 100_000);
+    // What was accepted when the plan ends waits, and goes on when there is one again.
+    let (waiting, expired) = (jpeg(3, 100_000), |is| world.server().set_plan_expired(EMAIL, is).expect("the account"));
     fs::remove_file(device.drop_dir().join("large.jpg")).expect("it is nobody's");
-    quota(1);
-    let _ = fs::write(device.drop_dir().join("waiting.jpg"), &waiting);
-    if fs::read(device.drop_dir().join("waiting.jpg")).is_ok_and(|found| found == waiting) {
-        ledger.expect("waiting.jpg", &waiting, "Drop");
-        await_that("it is parked", || device.status().parked.iter().any(|item| item.reason == "quota"));
-        device.remount();
-        assert!(fs::read(device.drop_dir().join("waiting.jpg")).expect("it is kept") == waiting);
-    }
+    expired(true);
+    fs::write(device.drop_dir().join("waiting.jpg"), &waiting).expect("there is room");
+    ledger.expect("waiting.jpg", &waiting, "Drop");
+    await_that("it is parked", || device.status().parked.iter().any(|item| item.reason == "quota"));
+    check_sentence(&device.run(["wait", "--timeout", "1m"]), 8);
+    device.remount();
+    assert!(fs::read(device.drop_dir().join("waiting.jpg")).expect("it is kept") == waiting);
+    expired(false);
     quota(10 << 30);
-    device.refresh();
     device.wait_idle();
     ledger.check(world.client());
 }
