@@ -4,13 +4,22 @@ use super::attr::Attr;
 use super::change::Invalidation;
 use super::dir::{DirTable, Entry};
 use super::project::BuiltDir;
-use crate::base::Ino;
+use crate::base::{Ino, Nanos};
 use std::collections::HashMap;
 
 #[derive(Default, Debug)]
 pub(super) struct Memo {
     dirs: HashMap<Ino, DirTable>,
     nodes: HashMap<Ino, Node>,
+    written: HashMap<Ino, Written>,
+}
+
+/// What an open file has become; its row follows when it is closed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    pub(super) size: u64,
+    pub(super) mtime: Nanos,
+    pub(super) ctime: Nanos,
 }
 
 /// An inode as often as tables name it: hard links share their attributes.
@@ -40,7 +49,7 @@ impl Memo {
             if let Some(displaced) = table.insert(entry) {
                 self.release(displaced.ino);
             }
-            self.hold(ino, attr);
+            self.hold(ino, self.as_written(attr));
         }
         self.dirs.insert(table.info.ino, table);
     }
@@ -63,6 +72,7 @@ impl Memo {
         attr: Attr,
         told: &mut Vec<Invalidation>,
     ) {
+        let attr = self.as_written(attr);
         let Some(table) = self.dirs.get_mut(&dir) else { return };
         let before = table.get(&entry.name).cloned();
         if before.as_ref() == Some(&entry) {
@@ -99,15 +109,31 @@ impl Memo {
 
     /// Replaces the attributes of an inode that a table names.
     pub(super) fn set_attr(&mut self, attr: Attr, told: &mut Vec<Invalidation>) {
+        let attr = self.as_written(attr);
         if let Some(node) = self.nodes.get_mut(&attr.ino).filter(|node| node.attr != attr) {
             node.attr = attr;
             told.push(Invalidation::Attr { ino: attr.ino });
         }
     }
 
-    pub(super) fn update_attr(&mut self, ino: Ino, update: impl FnOnce(&mut Attr)) {
-        if let Some(node) = self.nodes.get_mut(&ino) {
-            update(&mut node.attr);
+    /// Shows what an open file has become, whatever its row says, until [`Self::settle`].
+    pub(super) fn write(&mut self, ino: Ino, written: Written) {
+        self.written.insert(ino, written);
+        if let Some(Node { attr, .. }) = self.nodes.get_mut(&ino) {
+            (attr.size, attr.mtime, attr.ctime) = (written.size, written.mtime, written.ctime);
+        }
+    }
+
+    /// From here on the row says what a file is.
+    pub(super) fn settle(&mut self, ino: Ino) {
+        self.written.remove(&ino);
+    }
+
+    /// A row's attributes, and what an open file has become since.
+    pub(super) fn as_written(&self, attr: Attr) -> Attr {
+        match self.written.get(&attr.ino) {
+            Some(Written { size, mtime, ctime }) => Attr { size: *size, mtime: *mtime, ctime: *ctime, ..attr },
+            None => attr,
         }
     }
 

@@ -39,7 +39,7 @@ pub use state::{FileState, current_upload, photo_of, reason_of, state_of};
 
 use crate::base::{Ino, Nanos};
 use crate::store::{Store, StoreError, StoreResult, Tx};
-use memo::Memo;
+use memo::{Memo, Written};
 use project::Projector;
 use std::sync::Arc;
 
@@ -125,7 +125,8 @@ impl Namespace {
         if let Some(attr) = self.memo.read().attr(ino) {
             return Ok(Some(attr));
         }
-        Ok(self.store.read(|rows| Projector::new(rows, &self.defaults).attr(ino))?)
+        let attr = self.store.read(|rows| Projector::new(rows, &self.defaults).attr(ino))?;
+        Ok(attr.map(|attr| self.memo.read().as_written(attr)))
     }
 
     /// What a directory is.
@@ -186,13 +187,15 @@ impl Namespace {
         Ok(self.with_dir(dir, |memo| memo.dir(dir).map(dir::DirTable::is_empty))?.unwrap_or(true))
     }
 
-    /// Shows what an open file has become; the row follows when it is flushed.
+    /// Shows what an open file has become, until [`Self::settle`]; the row follows when it is closed. Whatever else
+    /// is committed meanwhile reads the row as it was.
     pub fn touch(&self, ino: Ino, size: u64, mtime: Nanos, ctime: Nanos) {
-        self.memo.write().update_attr(ino, |attr| {
-            attr.size = size;
-            attr.mtime = mtime;
-            attr.ctime = ctime;
-        });
+        self.memo.write().write(ino, Written { size, mtime, ctime });
+    }
+
+    /// The row says again what the file is.
+    pub fn settle(&self, ino: Ino) {
+        self.memo.write().settle(ino);
     }
 
     /// Builds a directory again from the store and tells the kernel what was wrong.

@@ -96,6 +96,16 @@ impl Rows<'_> {
         Ok(())
     }
 
+    /// Members of an album that another one has, or had, too.
+    pub fn load_shared_members(&self, album: AlbumNo) -> StoreResult<Vec<FileId>> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT m.file FROM members m WHERE m.album = ?1 \
+             AND EXISTS (SELECT 1 FROM members o WHERE o.file = m.file AND o.album <> ?1)",
+        )?;
+        let rows = query.query_map([album.0], |row| Ok(FileId(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Visible members that have no name yet, lowest file number first, of readable photos.
     pub fn load_unnamed(&self, album: AlbumNo) -> StoreResult<Vec<FileId>> {
         let mut query = self.conn.prepare_cached(

@@ -56,7 +56,8 @@ impl UploadRow {
     }
 
     pub fn is_held(&self) -> bool {
-        self.stage == Stage::Writing || self.due == HELD
+        // What stays local is never due either, and nobody holds it.
+        self.stage == Stage::Writing || (self.stage == Stage::Settling && self.due == HELD)
     }
 
     /// Back to settling: it is looked at when it has stayed as it is for `delay`.

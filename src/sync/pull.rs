@@ -329,6 +329,10 @@ impl Sync {
                 tx.save_album_complete(album.no)?;
                 name_album_directory(tx, album.no, dirty)?;
                 dirty.dir(album.ino);
+                // From here on it counts as a link of those that other albums show, too.
+                for file in tx.load_shared_members(album.no)? {
+                    relist(tx, file, dirty)?;
+                }
             }
             Ok::<_, SyncError>(tx.save_album_synced(album.no, album.updation)?)
         })

@@ -175,6 +175,11 @@ impl Sync {
     }
 
     async fn remote_id(&self, album: AlbumNo) -> Result<AlbumId, SyncError> {
+        // One that is to be deleted next is still there: what leaves it goes before.
+        let row = self.store().read(|rows| rows.load_album(album))?;
+        if let Some(id) = row.filter(|row| row.state == AlbumState::Deleting).and_then(|row| row.remote) {
+            return Ok(id);
+        }
         match self.albums.make_remote(album).await {
             Ok(id) => Ok(id),
             Err(AlbumMakingError::Remote(error)) => Err(error.into()),

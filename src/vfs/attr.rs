@@ -59,6 +59,9 @@ impl Vfs {
         })?;
         if let Some(state) = state.as_mut() {
             state.node = changed(state.node.clone(), change, now);
+            if state.wrote {
+                self.namespace.touch(ino, state.node.size, state.node.mtime, now);
+            }
         }
         drop(state);
         if uploads {

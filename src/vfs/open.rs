@@ -190,10 +190,10 @@ impl Vfs {
         // Mapped pages are written after the last flush.
         let committed = self.commit_bytes(state);
         self.namespace.space().shrink(std::mem::take(&mut state.counted));
-        if !state.unlinked {
-            self.settle(state)?;
-            self.bells.uploads.ring();
-        }
+        let settled = if state.unlinked { Ok(()) } else { self.settle(state) };
+        self.namespace.settle(state.node.ino);
+        settled?;
+        self.bells.uploads.ring();
         committed
     }
 

@@ -1,0 +1,217 @@
+//! Another client of the account: what Ente has, and changes from elsewhere, by the API alone.
+
+use entefs::account::{
+    AccountKeys, Opened, open_collection_name, open_file, rename_collection, seal_magic, wrap_file_key,
+};
+use entefs::base::{AlbumId, AlbumKind, FileId, Timestamp};
+use entefs::crypto::{
+    CHUNK_OVERHEAD, CIPHER_CHUNK, CollectionKey, FileKey, MacIndex, MacPrefix, StreamHeader, StreamOpener,
+};
+use entefs::remote::{HttpOptions, HttpRemote, Page, RemoteApi};
+use entefs::wire::{AddFiles, Collection, File, FileMagic, MoveFiles, UpdateFileMagic};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// No object of a test is longer.
+const LONGEST: u64 = 64 << 20;
+
+pub struct Client {
+    runtime: Handle,
+    remote: HttpRemote,
+    keys: Arc<AccountKeys>,
+    /// Secrets that must be nowhere.
+    pub token: String,
+}
+
+/// One photo of the account.
+pub struct Photo {
+    pub id: FileId,
+    pub title: String,
+    /// As the client that uploaded it says.
+    pub hash: String,
+    /// Names of the albums that hold it.
+    pub albums: BTreeSet<String>,
+    key: FileKey,
+    header: StreamHeader,
+    magic_version: i64,
+}
+
+struct Album {
+    id: AlbumId,
+    kind: AlbumKind,
+    name: String,
+    key: CollectionKey,
+}
+
+impl Client {
+    pub fn new(runtime: Handle, endpoint: &str, opened: Opened) -> Self {
+        let options = HttpOptions::new(endpoint, opened.session.token_cell());
+        let keys = Arc::clone(&opened.session.keys);
+        let token = opened.session.token.to_string();
+        Self { runtime, remote: HttpRemote::new(options.clone()).expect("a client"), keys, token }
+    }
+
+    pub fn keys(&self) -> &AccountKeys {
+        &self.keys
+    }
+
+    fn wait<T>(&self, future: impl Future<Output = entefs::remote::RemoteResult<T>>) -> T {
+        self.runtime.block_on(future).expect("the server answers")
+    }
+
+    fn live_albums(&self) -> Vec<Album> {
+        let page = self.wait(self.remote.fetch_albums(Timestamp::ZERO));
+        assert_eq!(page.malformed, 0);
+        page.rows.iter().filter(|album| !album.is_deleted).map(|album| self.open(album)).collect()
+    }
+
+    fn open(&self, album: &Collection) -> Album {
+        let key = self.keys.open_collection_key(album).expect("our own album");
+        let name = open_collection_name(album, &key).expect("our own album");
+        let name = String::from_utf8(name).expect("tests give albums UTF-8 names");
+        Album { id: album.id, kind: AlbumKind::from_wire(&album.kind), name, key }
+    }
+
+    /// Names of the live albums, special ones left out; two of one name are two.
+    pub fn album_names(&self) -> Vec<String> {
+        let ordinary = |album: &Album| matches!(album.kind, AlbumKind::Album | AlbumKind::Folder);
+        let mut names: Vec<String> = self.live_albums().into_iter().filter(ordinary).map(|album| album.name).collect();
+        names.sort();
+        names
+    }
+
+    fn members(&self, album: &Album) -> Vec<File> {
+        let (mut since, mut latest) = (Timestamp::ZERO, BTreeMap::new());
+        loop {
+            let Page { rows, malformed, last, has_more } = self.wait(self.remote.fetch_changes(album.id, since));
+            assert_eq!(malformed, 0);
+            for row in rows {
+                latest.insert(row.id, row);
+            }
+            since = last.unwrap_or(since);
+            if !has_more {
+                return latest.into_values().filter(|row| !row.is_deleted).collect();
+            }
+        }
+    }
+
+    /// Every live photo, each once.
+    pub fn photos(&self) -> Vec<Photo> {
+        let mut photos: BTreeMap<FileId, Photo> = BTreeMap::new();
+        for album in self.live_albums() {
+            for file in self.members(&album) {
+                let photo = photos.entry(file.id).or_insert_with(|| photo_of(&file, &album.key));
+                photo.albums.insert(shown(&album));
+            }
+        }
+        photos.into_values().collect()
+    }
+
+    /// The one photo of this title.
+    #[track_caller]
+    pub fn photo(&self, title: &str) -> Photo {
+        let mut found: Vec<Photo> = self.photos().into_iter().filter(|photo| photo.title == title).collect();
+        assert_eq!(found.len(), 1, "photos called {title}");
+        found.remove(0)
+    }
+
+    /// A photo's bytes, every chunk of them verified.
+    pub fn download(&self, photo: &Photo) -> Vec<u8> {
+        let mut sealed = Vec::new();
+        self.wait(self.remote.fetch_range(photo.id, 0..LONGEST, &mut sealed));
+        let chunks: Vec<&[u8]> = sealed.chunks(CIPHER_CHUNK).collect();
+        let mut macs = MacIndex::new(chunks.len() as u64);
+        for (index, chunk) in (0..).zip(&chunks) {
+            macs.set(index, MacPrefix::of_chunk(chunk).expect("a chunk"));
+        }
+        let (opener, mut plain) = (StreamOpener::new(&photo.key, &photo.header), Vec::new());
+        for (index, chunk) in (0..).zip(&chunks) {
+            let mut part = vec![0; chunk.len() - CHUNK_OVERHEAD];
+            let last = index + 1 == chunks.len() as u64;
+            opener.open_chunk(index, &macs, last, chunk, &mut part).expect("what is stored verifies");
+            plain.extend_from_slice(&part);
+        }
+        plain
+    }
+
+    /// IDs of what lies in the trash.
+    pub fn trashed(&self) -> Vec<FileId> {
+        let page = self.wait(self.remote.fetch_trash(Timestamp::ZERO));
+        page.rows.iter().filter(|row| !row.is_restored && !row.is_deleted).map(|row| row.file.id).collect()
+    }
+
+    #[track_caller]
+    fn album(&self, name: &str) -> Album {
+        let album = self.live_albums().into_iter().find(|album| shown(album) == name);
+        album.unwrap_or_else(|| panic!("an album called {name}"))
+    }
+
+    /// Makes an album.
+    pub fn create_album(&self, name: &str) {
+        let (request, _) = self.keys.new_collection(name.as_bytes(), AlbumKind::Album);
+        self.wait(self.remote.create_album(&request));
+    }
+
+    pub fn rename_album(&self, name: &str, new: &str) {
+        let album = self.album(name);
+        self.wait(self.remote.rename_album(&rename_collection(album.id, &album.key, new.as_bytes())));
+    }
+
+    /// One more album holds the photo.
+    pub fn add(&self, photo: &Photo, album: &str) {
+        let album = self.album(album);
+        let files = vec![wrap_file_key(&album.key, photo.id, &photo.key)];
+        self.wait(self.remote.add_files(&AddFiles { collection_id: album.id, files }));
+    }
+
+    pub fn move_photo(&self, photo: &Photo, from: &str, to: &str) {
+        let (from, to) = (self.album(from), self.album(to));
+        let files = vec![wrap_file_key(&to.key, photo.id, &photo.key)];
+        let request = MoveFiles { from_collection_id: from.id, to_collection_id: to.id, files };
+        self.wait(self.remote.move_files(&request));
+    }
+
+    /// Gives a photo another name.
+    pub fn rename(&self, photo: &Photo, name: &str) {
+        let fields = Map::from_iter([("editedName".to_owned(), Value::from(name))]);
+        let magic_metadata = seal_magic(&photo.key, photo.magic_version, &fields);
+        let request = UpdateFileMagic {
+            metadata_list: vec![FileMagic { id: photo.id, magic_metadata }],
+            ..UpdateFileMagic::default()
+        };
+        self.wait(self.remote.update_public_magic(&request));
+    }
+
+    /// Keys as they must not lie about.
+    pub fn secret_keys(&self) -> Vec<Vec<u8>> {
+        let mut secrets = vec![self.keys.master.bytes().to_vec(), self.keys.pair.secret.bytes().to_vec()];
+        secrets.extend(self.live_albums().iter().map(|album| album.key.bytes().to_vec()));
+        secrets.extend(self.photos().iter().map(|photo| photo.key.bytes().to_vec()));
+        secrets
+    }
+}
+
+/// The directory in which a mount shows an album.
+fn shown(album: &Album) -> String {
+    match album.kind {
+        AlbumKind::Uncategorized => "Uncategorized".into(),
+        AlbumKind::Favorites => "Favorites".into(),
+        AlbumKind::Album | AlbumKind::Folder => album.name.clone(),
+    }
+}
+
+fn photo_of(file: &File, album: &CollectionKey) -> Photo {
+    let opened = open_file(file, album).expect("our own photo");
+    let text = |name: &str| opened.metadata.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Photo {
+        id: file.id,
+        title: text("title"),
+        hash: text("hash"),
+        albums: BTreeSet::new(),
+        magic_version: opened.public_magic.version(),
+        key: opened.key,
+        header: StreamHeader(file.file.decryption_header.array().expect("24 bytes")),
+    }
+}

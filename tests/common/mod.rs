@@ -1,0 +1,43 @@
+//! A whole world in one process: an embedded server, accounts on it, and devices that run the real program on real
+//! mounts.
+//!
+//! Nothing here depends on how fast the machine is: what is waited for is asked for again and again, with deadlines
+//! that only a hanging program reaches.
+
+mod account;
+mod client;
+mod device;
+mod picture;
+mod system;
+mod world;
+
+pub use account::PASSWORD;
+pub use client::Client;
+pub use device::{Device, Kill};
+pub use picture::{Random, hash_text, jpeg, jpeg_of};
+pub use system::{Scratch, close, has_program, is_root, number, run, skip, sorted};
+pub use world::{EMAIL, World};
+
+use std::time::{Duration, Instant};
+
+/// Only what hangs takes longer.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Asks until the answer is `Some`; after [`PATIENCE`] fails with what `why` says.
+#[track_caller]
+pub fn await_some<T>(mut ask: impl FnMut() -> Option<T>, why: impl FnOnce() -> String) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = ask() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited for too long: {}", why());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Asks until it is so.
+#[track_caller]
+pub fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
+    await_some(|| is_so().then_some(()), || what.to_owned());
+}
