@@ -49,6 +49,7 @@ async fn a_file_is_for_its_owner_and_whom_it_is_shown_to() {
     assert_eq!(owner.get(&path).await.status, 307, "the owner reads from the trash");
     owner.post(path::TRASH_DELETE, &json!({"fileIDs": [photo.id]})).await.empty();
     owner.get(&path).await.refused(404);
+    member.get(&path).await.refused(403);
 }
 
 /// A file's ciphertext under this key and header.
