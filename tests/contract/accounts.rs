@@ -53,11 +53,11 @@ async fn twenty_wrong_codes_close_the_door() {
     send_code(&client, &email, "signup").await;
     let wrong = json!({"email": email, "ott": "000000"});
     for _ in 0..20 {
-        client.from_elsewhere().post(path::VERIFY_EMAIL, &wrong).await.refused(401);
+        client.elsewhere().post(path::VERIFY_EMAIL, &wrong).await.refused(401);
     }
-    client.from_elsewhere().post(path::VERIFY_EMAIL, &wrong).await.refused(429);
+    client.elsewhere().post(path::VERIFY_EMAIL, &wrong).await.refused(429);
     let right = json!({"email": email, "ott": world().code});
-    client.from_elsewhere().post(path::VERIFY_EMAIL, &right).await.refused(429);
+    client.elsewhere().post(path::VERIFY_EMAIL, &right).await.refused(429);
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async fn a_photo_survives_the_whole_way_there_and_back() {
     let client = ada.client();
     let album = new_album(&client, ada).await;
     for size in [0, 1, CHUNK, CHUNK + 1] {
-        let plain: Vec<u8> = (0..size).map(|i| (i * 13 >> 2) as u8).collect();
+        let plain: Vec<u8> = (0..size).map(|i| ((i * 13) >> 2) as u8).collect();
         let (key, header) = (FileKey::random(), StreamHeader::random());
         let sealed = seal(&key, &header, &plain);
         assert_eq!(sealed.len() as u64, cipher_len(size as u64));
