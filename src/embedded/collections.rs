@@ -62,15 +62,25 @@ pub(super) fn create(caller: &Caller, Body(request): Body<CreateCollection>) -> 
     check_magic(request.pub_magic_metadata.as_ref())?;
     let lengths = (request.encrypted_key.bytes(), request.key_decryption_nonce.bytes());
     let is_wrapped = matches!(&lengths, (Some(key), Some(nonce)) if key.len() == KEY_LEN && nonce.len() == NONCE_LEN);
-    let kind = if request.kind == "CollectionType.album" { "album" } else { request.kind.as_str() };
-    if !is_wrapped || !matches!(kind, "album" | "folder" | "favorites" | "uncategorized") {
+    if !is_wrapped {
         return Err(Refusal::INTERNAL);
     }
+    let kind = if request.kind == "CollectionType.album" { "album" } else { request.kind.as_str() };
     let collection = caller.server.database.write(|tx| {
+        check_maker(tx, caller, kind)?;
         let existing = load_special(tx, caller, kind)?;
         existing.map_or_else(|| insert(tx, caller, &request, kind), Ok)
     })?;
     Ok(Json(echo(collection)))
+}
+
+/// 404 before the account has keys, 500 for a kind that there is not.
+fn check_maker(tx: &Connection, caller: &Caller, kind: &str) -> Answer<()> {
+    if !users::has_keys(&users::load(tx, caller.user)?) {
+        return Err(Refusal::NOT_FOUND);
+    }
+    let is_known = matches!(kind, "album" | "folder" | "favorites" | "uncategorized");
+    if is_known { Ok(()) } else { Err(Refusal::INTERNAL) }
 }
 
 /// The lists are not filled in this answer: Go writes them as `null` (data 0.1).
@@ -99,10 +109,6 @@ fn load_special(tx: &Connection, caller: &Caller, kind: &str) -> Answer<Option<C
 }
 
 fn insert(tx: &Connection, caller: &Caller, request: &CreateCollection, kind: &str) -> Answer<Collection> {
-    let user = users::load(tx, caller.user)?;
-    if !users::has_keys(&user) {
-        return Err(Refusal::INTERNAL);
-    }
     let now = caller.now();
     let sql = "INSERT INTO collections (owner, app, kind, encrypted_key, key_nonce, encrypted_name, name_nonce,
                attributes, magic, pub_magic, updation_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -168,7 +174,7 @@ fn load_shared_since(tx: &Connection, caller: &Caller, since: i64) -> Answer<Vec
 /// As a sharee sees it in the list: sealed key, no nonce, own settings, and less of the dead.
 fn of_shared_row(row: &Row<'_>) -> rusqlite::Result<Collection> {
     let own = of_row(row)?;
-    let is_deleted = own.is_deleted || row.get(16)?;
+    let is_deleted = row.get(16)?;
     let email = if is_deleted { String::new() } else { row.get(17)? };
     Ok(Collection {
         owner: Member { email, ..own.owner },
@@ -184,7 +190,7 @@ fn of_shared_row(row: &Row<'_>) -> rusqlite::Result<Collection> {
 }
 
 /// `GET /collections/:id`: deleted ones too, for members. A sharee gets the sealed key beside the owner's
-/// nonce, as museum has it (data 1.3, trap).
+/// nonce, and the owner's private settings instead of the own ones, as museum has it (data 1.3, trap).
 pub(super) fn get(caller: &Caller, (): ()) -> Answer<Json<CollectionAnswer>> {
     let id = AlbumId(caller.tail_id().ok_or(Refusal::BAD_REQUEST)?);
     let collection = caller.server.database.read(|tx| {
@@ -194,12 +200,9 @@ pub(super) fn get(caller: &Caller, (): ()) -> Answer<Json<CollectionAnswer>> {
         collection.owner.email = users::load(tx, album.owner)?.email;
         collection.sharees = members::load_sharees(tx, id)?;
         if album.owner != caller.user {
-            let sql = "SELECT encrypted_key, magic FROM shares WHERE collection = ? AND member = ?";
-            let map = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            let (key, magic) = one(tx, sql, [id.0, caller.user.0], map)?.ok_or(Refusal::NOT_FOUND)?;
+            let sql = "SELECT encrypted_key FROM shares WHERE collection = ? AND member = ?";
+            let key = one(tx, sql, [id.0, caller.user.0], |row| row.get(0))?.ok_or(Refusal::NOT_FOUND)?;
             collection.encrypted_key = B64(key);
-            collection.magic_metadata = None;
-            collection.shared_magic_metadata = magic_of(magic);
         }
         Ok(collection)
     })?;
@@ -274,8 +277,7 @@ fn delete_alive(tx: &Connection, caller: &Caller, album: &Album, keep_files: boo
     }
     let now = caller.now();
     run(tx, "UPDATE collections SET is_deleted = 1, updation_time = ? WHERE id = ?", [now.0, album.id.0])?;
-    let sql = "UPDATE shares SET is_deleted = 1, updation_time = ? WHERE collection = ? AND NOT is_deleted";
-    run(tx, sql, [now.0, album.id.0])?;
+    run(tx, "UPDATE shares SET is_deleted = 1, updation_time = ? WHERE collection = ?", [now.0, album.id.0])?;
     if keep_files { Ok(()) } else { trash::trash_album(tx, album, now) }
 }
 

@@ -30,10 +30,13 @@ fn redirect(caller: &Caller, column: &'static str) -> Answer<Response> {
 }
 
 fn load_key(tx: &Connection, user: UserId, id: FileId, column: &'static str) -> Answer<String> {
-    let sql = format!("SELECT owner, {column} FROM files WHERE id = ? AND NOT is_deleted");
-    let found = one(tx, &sql, [id.0], |row| Ok((UserId(row.get(0)?), row.get(1)?)))?;
+    let sql = format!("SELECT owner, iif(is_deleted, NULL, {column}) FROM files WHERE id = ?");
+    let found = one(tx, &sql, [id.0], |row| Ok((UserId(row.get(0)?), row.get::<_, Option<String>>(1)?)))?;
     let (owner, key) = found.ok_or(Refusal::NOT_FOUND)?;
-    if owner == user || is_shown(tx, user, id)? { Ok(key) } else { Err(Refusal::FORBIDDEN) }
+    if owner != user && !is_shown(tx, user, id)? {
+        return Err(Refusal::FORBIDDEN);
+    }
+    key.ok_or(Refusal::NOT_FOUND)
 }
 
 /// A live membership in an album of the reader's own or shared with the reader.

@@ -26,11 +26,14 @@ pub(super) fn set_public(caller: &Caller, Body(request): Body<UpdateFileMagic>) 
 /// All of them or none.
 fn set(caller: &Caller, request: &UpdateFileMagic, column: &'static str) -> Answer<()> {
     caller.server.database.write(|tx| {
-        let now = caller.now();
-        for item in &request.metadata_list {
+        let (now, sql) = (caller.now(), format!("UPDATE files SET {column} = ?, updation_time = ? WHERE id = ?"));
+        // Each is compared with what was stored before the call, so a file may be named twice.
+        let plan = |item: &FileMagic| {
             let stored = load_stored(tx, caller.user, item, column)?;
-            let text = magic_text(Some(&plan_magic(stored.as_ref(), &item.magic_metadata)?))?;
-            run(tx, &format!("UPDATE files SET {column} = ? WHERE id = ?"), params![text, item.id.0])?;
+            Ok((item.id, magic_text(Some(&plan_magic(stored.as_ref(), &item.magic_metadata)?))?))
+        };
+        for (id, text) in request.metadata_list.iter().map(plan).collect::<Answer<Vec<_>>>()? {
+            run(tx, &sql, params![text, now.0, id.0])?;
         }
         if request.skip_version {
             return Ok(());
@@ -53,11 +56,10 @@ fn plan_magic(stored: Option<&Magic>, sent: &Magic) -> Answer<Magic> {
     if fits { Ok(Magic { version, ..sent.clone() }) } else { Err(Refusal::CONFLICT) }
 }
 
-/// Stamps the files, their live memberships and the albums of these.
+/// Stamps the files' live memberships and the albums of these.
 fn bump(tx: &Connection, items: &[FileMagic], now: Timestamp) -> Answer<()> {
     let list = id_list(items.iter().map(|item| item.id.0));
     for sql in [
-        "UPDATE files SET updation_time = ?1 WHERE id IN (SELECT value FROM json_each(?2))",
         "UPDATE collections SET updation_time = ?1 WHERE id IN (SELECT collection FROM memberships
          WHERE NOT is_deleted AND file IN (SELECT value FROM json_each(?2)))",
         "UPDATE memberships SET updation_time = ?1 WHERE NOT is_deleted AND file IN (SELECT value FROM json_each(?2))",

@@ -71,7 +71,7 @@ pub(super) fn register(caller: &Caller, body: RegisterBody) -> Answer<Response> 
 }
 
 fn register_new(caller: &Caller, request: RegisterFile) -> Answer<File> {
-    if request.collection_id.0 == 0 || request.encrypted_key.is_empty() || request.key_decryption_nonce.is_empty() {
+    if request.encrypted_key.is_empty() || request.key_decryption_nonce.is_empty() {
         return Err(Refusal::BAD_REQUEST);
     }
     super::collections::check_magic(request.magic_metadata.as_ref())?;
@@ -103,7 +103,6 @@ fn check_shape(file: &ObjectAttributes, thumbnail: &ObjectAttributes, metadata: 
     let required = [
         file.decryption_header.is_empty(),
         thumbnail.decryption_header.is_empty(),
-        metadata.encrypted_data.is_empty(),
         metadata.decryption_header.is_empty(),
         file.object_key.is_empty(),
         thumbnail.object_key.is_empty(),
@@ -119,6 +118,7 @@ fn check_keys(user: UserId, file: &ObjectAttributes, thumbnail: &ObjectAttribute
 }
 
 fn check_album(tx: &Connection, caller: &Caller, request: &RegisterFile) -> Answer<()> {
+    access::check_app(&access::load_album(tx, request.collection_id)?, caller.app)?;
     let album = access::load_own(tx, caller, request.collection_id)?;
     if album.is_deleted { Err(Refusal::code(404, code::COLLECTION_DELETED)) } else { Ok(()) }
 }
@@ -247,7 +247,7 @@ struct Stored {
 
 /// `PUT /files/update`: new content, or new metadata alone, under the same key.
 pub(super) fn update(caller: &Caller, Body(request): Body<UpdateFile>) -> Answer<Json<UpdateFileAnswer>> {
-    if request.id.0 == 0 {
+    if request.id.0 <= 0 {
         return Err(Refusal::BAD_REQUEST);
     }
     apply_update(caller, &request).map(Json)
@@ -255,8 +255,8 @@ pub(super) fn update(caller: &Caller, Body(request): Body<UpdateFile>) -> Answer
 
 fn apply_update(caller: &Caller, request: &UpdateFile) -> Answer<UpdateFileAnswer> {
     check_shape(&request.file, &request.thumbnail, &request.metadata)?;
-    caller.server.database.read(|tx| load_own_file(tx, caller.user, request.id))?;
     check_keys(caller.user, &request.file, &request.thumbnail)?;
+    caller.server.database.read(|tx| load_own_file(tx, caller.user, request.id))?;
     let sizes = read_sizes(caller, &request.file, &request.thumbnail)
         .or_else(|| wait_for_sizes(caller, &request.file, &request.thumbnail))
         .ok_or(Refusal::INTERNAL)?;
@@ -323,31 +323,29 @@ fn store_update(tx: &Connection, request: &UpdateFile, sizes: Sizes, stamp: Time
     Ok(())
 }
 
-/// `POST /files/info`
+/// `POST /files/info`: own files, each once, those that are gone for good too; in the order of the request.
 pub(super) fn info(caller: &Caller, Body(request): Body<FileIds>) -> Answer<Json<FilesInfoAnswer>> {
-    let files_info = load_sizes(caller, &request)?;
-    Ok(Json(FilesInfoAnswer { files_info }))
-}
-
-/// `POST /files/size`: of the files' objects, thumbnails not counted.
-pub(super) fn size(caller: &Caller, Body(request): Body<FileIds>) -> Answer<Json<FilesSizeAnswer>> {
-    let size = load_sizes(caller, &request)?.iter().map(|row| row.file_info.file_size).sum();
-    Ok(Json(FilesSizeAnswer { size }))
-}
-
-fn load_sizes(caller: &Caller, request: &FileIds) -> Answer<Vec<FileInfoRow>> {
-    let list = id_list(request.file_ids.iter().map(|id| id.0));
-    let foreign = "SELECT EXISTS (SELECT 1 FROM files WHERE owner <> ? AND id IN (SELECT value FROM json_each(?)))";
-    let sql = "SELECT id, file_size, thumb_size FROM files WHERE id IN (SELECT value FROM json_each(?))";
-    caller.server.database.read(|tx| {
-        if value(tx, foreign, params![caller.user.0, list])? {
-            return Err(Refusal::FORBIDDEN);
-        }
-        Ok(all(tx, sql, [list], |row| {
+    let ids: Vec<i64> = request.file_ids.iter().map(|id| id.0).collect();
+    let sql =
+        "SELECT f.id, f.file_size, f.thumb_size FROM json_each(?) j JOIN files f ON f.id = j.value ORDER BY j.key";
+    let files_info = caller.server.database.read(|tx| {
+        access::check_own_files(tx, caller.user, &ids)?;
+        Ok(all(tx, sql, [id_list(ids)], |row| {
             let file_info = FileInfo { file_size: row.get(1)?, thumb_size: row.get(2)? };
             Ok(FileInfoRow { id: FileId(row.get(0)?), file_info })
         })?)
-    })
+    })?;
+    Ok(Json(FilesInfoAnswer { files_info }))
+}
+
+/// `POST /files/size`: of the files' objects, thumbnails not counted. What is not one's own, or gone for
+/// good, weighs nothing.
+pub(super) fn size(caller: &Caller, Body(request): Body<FileIds>) -> Answer<Json<FilesSizeAnswer>> {
+    let list = id_list(request.file_ids.iter().map(|id| id.0));
+    let sql = "SELECT coalesce(sum(file_size), 0) FROM files
+               WHERE owner = ? AND NOT is_deleted AND id IN (SELECT value FROM json_each(?))";
+    let size = caller.server.database.read(|tx| Ok(value(tx, sql, params![caller.user.0, list])?))?;
+    Ok(Json(FilesSizeAnswer { size }))
 }
 
 #[cfg(test)]

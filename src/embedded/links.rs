@@ -3,7 +3,7 @@
 //! Guarantees: the wrapped key that came first stays, whatever later calls bring.
 
 use super::access::{self, Album, NOT_FOR_THIS_ROLE};
-use super::database::{all, id_list, run, value};
+use super::database::{all, id_list, one, run, value};
 use super::refusal::{Answer, Refusal};
 use super::visit::{Body, Caller};
 use crate::base::{AlbumId, Role, Timestamp, UserId};
@@ -16,6 +16,7 @@ pub(super) fn add(caller: &Caller, Body(request): Body<AddFiles>) -> Answer<()> 
     let ids = ids_of(&request.files);
     caller.server.database.write(|tx| {
         let (album, role) = access::load_joined(tx, caller, request.collection_id)?;
+        access::check_app(&album, caller.app)?;
         if role < Role::Collaborator {
             return Err(Refusal::FORBIDDEN);
         }
@@ -55,7 +56,7 @@ pub(super) fn restore(caller: &Caller, Body(request): Body<AddFiles>) -> Answer<
     let list = id_list(ids.iter().copied());
     caller.server.database.write(|tx| {
         let album = access::load_own_alive(tx, caller, request.collection_id)?;
-        access::check_own_files(tx, caller.user, &ids)?;
+        ids.iter().try_for_each(|id| check_owner(tx, caller.user, *id))?;
         let sql = "SELECT count(*) FROM trash WHERE NOT is_restored AND NOT is_deleted
                    AND file IN (SELECT value FROM json_each(?))";
         if value::<i64>(tx, sql, [&list])? != ids.len() as i64 {
@@ -70,15 +71,16 @@ pub(super) fn restore(caller: &Caller, Body(request): Body<AddFiles>) -> Answer<
     })
 }
 
+/// What is in the list is not looked at, not even whether there is a key (data 0.1, binding rule).
 fn check_request(files: &[WrappedFile], albums: &[AlbumId]) -> Answer<()> {
     access::check_batch(files.len())?;
-    let is_complete =
-        |file: &WrappedFile| file.id.0 != 0 && !file.encrypted_key.is_empty() && !file.key_decryption_nonce.is_empty();
-    if albums.iter().all(|album| album.0 != 0) && files.iter().all(is_complete) {
-        Ok(())
-    } else {
-        Err(Refusal::BAD_REQUEST)
-    }
+    if albums.iter().all(|album| album.0 != 0) { Ok(()) } else { Err(Refusal::BAD_REQUEST) }
+}
+
+/// One by one: 404 for the first that is unknown, 403 for the first that is somebody else's.
+fn check_owner(tx: &Connection, user: UserId, file: i64) -> Answer<()> {
+    let owner = one(tx, "SELECT owner FROM files WHERE id = ?", [file], |row| row.get::<_, i64>(0))?;
+    if owner.ok_or(Refusal::NOT_FOUND)? == user.0 { Ok(()) } else { Err(Refusal::FORBIDDEN) }
 }
 
 fn ids_of(files: &[WrappedFile]) -> Vec<i64> {
@@ -99,8 +101,9 @@ pub(super) fn upsert(tx: &Connection, album: AlbumId, files: &[WrappedFile], now
     Ok(())
 }
 
+/// A request that the row still carries stays on it.
 fn mark_removed(tx: &Connection, album: AlbumId, files: &[i64], now: Timestamp) -> Answer<()> {
-    let sql = "UPDATE memberships SET is_deleted = 1, action = NULL, action_user = NULL, updation_time = ?
+    let sql = "UPDATE memberships SET is_deleted = 1, updation_time = ?
                WHERE collection = ? AND file IN (SELECT value FROM json_each(?))";
     run(tx, sql, params![now.0, album.0, id_list(files.iter().copied())])?;
     Ok(())
@@ -158,16 +161,16 @@ fn load_rows(tx: &Connection, album: &Album, list: &str) -> Answer<Vec<Row>> {
 
 /// Data 6.3. The owner moves own files instead; viewers and collaborators remove their own alone.
 fn plan_removal(rows: &[Row], caller: UserId, role: Role, owner: UserId) -> Answer<Removal> {
-    let mut removal = Removal::default();
-    for row in rows.iter().filter(|row| !row.is_deleted) {
-        match role {
-            Role::Admin if row.owner == owner => removal.requested.push(row.file),
-            _ if row.owner == owner => return Err(NOT_FOR_THIS_ROLE),
-            Role::Viewer | Role::Collaborator if row.owner != caller => return Err(Refusal::FORBIDDEN),
-            _ => removal.removed.push(row.file),
-        }
+    let live = || rows.iter().filter(|row| !row.is_deleted);
+    if role != Role::Admin && live().any(|row| row.owner == owner) {
+        return Err(NOT_FOR_THIS_ROLE);
     }
-    Ok(removal)
+    if role < Role::Admin && live().any(|row| row.owner != caller) {
+        return Err(Refusal::FORBIDDEN);
+    }
+    let (requested, removed): (Vec<_>, Vec<_>) = live().partition(|row| row.owner == owner);
+    let files = |rows: Vec<&Row>| rows.into_iter().map(|row| row.file).collect();
+    Ok(Removal { removed: files(removed), requested: files(requested) })
 }
 
 #[cfg(test)]
@@ -199,6 +202,8 @@ mod tests {
         assert_eq!(plan_removal(&rows, OWNER, Role::Owner, OWNER), all);
         assert_eq!(plan_removal(&rows, MEMBER, Role::Admin, OWNER), all);
         assert_eq!(plan_removal(&rows, MEMBER, Role::Collaborator, OWNER), Err(Refusal::FORBIDDEN));
+        let with_owners = [rows[1], row(10, OWNER)];
+        assert_eq!(plan_removal(&with_owners, MEMBER, Role::Collaborator, OWNER), Err(NOT_FOR_THIS_ROLE));
         let own = Ok(Removal { removed: vec![20], requested: vec![] });
         assert_eq!(plan_removal(&rows[..1], MEMBER, Role::Viewer, OWNER), own);
     }

@@ -29,35 +29,38 @@ pub(super) fn share(caller: &Caller, Body(request): Body<ShareCollection>) -> An
     if request.collection_id.0 == 0 || email.is_empty() {
         return Err(Refusal::BAD_REQUEST);
     }
+    if request.encrypted_key.bytes().is_none_or(|key| key.len() != SEALED_KEY_LEN) {
+        return Err(Refusal::INTERNAL);
+    }
+    // A deleted album is shared too before it turns out to be deleted (data 1.5), so that is a value here.
     let sharees = caller.server.database.write(|tx| {
-        let album = load_managed(tx, caller, request.collection_id)?;
-        let role = check_share(&album, &request)?;
-        let member = users::load_by_email(tx, &email)?.ok_or(Refusal::NOT_FOUND)?.id;
-        if member == caller.user || member == album.owner {
+        let member = load_invited(tx, caller, &email)?;
+        let album = access::load_album(tx, request.collection_id)?;
+        if album.kind == "uncategorized" {
             return Err(Refusal::BAD_REQUEST);
         }
-        upsert_share(tx, &album, member, role, &request, caller.now())?;
+        check_manages(tx, caller, &album)?;
+        let role = Role::from_wire(request.role.as_deref().unwrap_or("VIEWER")).filter(|role| *role != Role::Owner);
+        upsert_share(tx, &album, member, role.ok_or(Refusal::INTERNAL)?, &request, caller.now())?;
         access::touch(tx, album.id, caller.now())?;
-        load_sharees(tx, album.id)
+        if album.is_deleted { Ok(None) } else { load_sharees(tx, album.id).map(Some) }
     })?;
-    Ok(Json(ShareesAnswer { sharees }))
+    Ok(Json(ShareesAnswer { sharees: sharees.ok_or(Refusal::NOT_FOUND)? }))
 }
 
-/// An album that the caller owns or administers.
-fn load_managed(tx: &Connection, caller: &Caller, id: AlbumId) -> Answer<Album> {
-    let (album, role) = access::load_joined(tx, caller, id)?;
-    if role >= Role::Admin { Ok(album) } else { Err(Refusal::FORBIDDEN) }
+/// 404 where there is no such account, 400 for oneself. An admin may name the album's owner.
+fn load_invited(tx: &Connection, caller: &Caller, email: &str) -> Answer<UserId> {
+    let member = users::load_by_email(tx, email)?.ok_or(Refusal::NOT_FOUND)?.id;
+    if member == caller.user { Err(Refusal::BAD_REQUEST) } else { Ok(member) }
 }
 
-fn check_share(album: &Album, request: &ShareCollection) -> Answer<Role> {
-    if album.kind == "uncategorized" {
-        return Err(Refusal::BAD_REQUEST);
-    }
-    let role = Role::from_wire(request.role.as_deref().unwrap_or("VIEWER")).filter(|role| *role != Role::Owner);
-    let is_sealed = request.encrypted_key.bytes().is_some_and(|key| key.len() == SEALED_KEY_LEN);
-    role.filter(|_| is_sealed).ok_or(Refusal::INTERNAL)
+/// Owner and admins: 403 for everybody else, strangers included.
+fn check_manages(tx: &Connection, caller: &Caller, album: &Album) -> Answer<()> {
+    let role = access::load_role(tx, album, caller.user)?;
+    if role.is_some_and(|role| role >= Role::Admin) { Ok(()) } else { Err(Refusal::FORBIDDEN) }
 }
 
+/// The key that was sealed first stays, through other roles and through an end of the share.
 fn upsert_share(
     tx: &Connection,
     album: &Album,
@@ -69,8 +72,7 @@ fn upsert_share(
     let sql = "INSERT INTO shares (collection, member, role, encrypted_key, shared_at, updation_time)
                VALUES (?1, ?2, ?3, ?4, ?5, ?5)
                ON CONFLICT DO UPDATE SET role = excluded.role, updation_time = excluded.updation_time,
-                   shared_at = iif(is_deleted, excluded.shared_at, shared_at),
-                   encrypted_key = excluded.encrypted_key, is_deleted = 0";
+                   shared_at = iif(is_deleted, excluded.shared_at, shared_at), is_deleted = 0";
     run(tx, sql, params![album.id.0, member.0, role.to_wire(), request.encrypted_key.0, now.0])?;
     Ok(())
 }
@@ -82,15 +84,16 @@ pub(super) fn unshare(caller: &Caller, Body(request): Body<UnshareCollection>) -
         return Err(Refusal::BAD_REQUEST);
     }
     let sharees = caller.server.database.write(|tx| {
-        let album = load_managed(tx, caller, request.collection_id)?;
         let member = users::load_by_email(tx, &email)?.ok_or(Refusal::NOT_FOUND)?.id;
+        let album = access::load_album(tx, request.collection_id)?;
+        check_manages(tx, caller, &album)?;
         if member == caller.user || member == album.owner {
             return Err(Refusal::FORBIDDEN);
         }
         end_share(tx, &album, member, caller.now())?;
-        load_sharees(tx, album.id)
+        if album.is_deleted { Ok(None) } else { load_sharees(tx, album.id).map(Some) }
     })?;
-    Ok(Json(ShareesAnswer { sharees }))
+    Ok(Json(ShareesAnswer { sharees: sharees.ok_or(Refusal::NOT_FOUND)? }))
 }
 
 /// `POST /collections/leave/:id`

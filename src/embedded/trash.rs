@@ -9,7 +9,7 @@ use super::diff::{self, PAGE_AND_ONE, Page, plan_page};
 use super::refusal::{Answer, Refusal};
 use super::shared::Shared;
 use super::visit::{Body, Caller};
-use crate::base::{FileId, Timestamp, UserId};
+use crate::base::{AlbumId, FileId, Timestamp, UserId};
 use crate::wire::{File, TrashAnswer, TrashDelete, TrashEmpty, TrashFiles, TrashItem, TrashRow};
 use axum::Json;
 use rusqlite::{Connection, Row, params};
@@ -26,9 +26,6 @@ const MAX_DELETE: usize = 2500;
 pub(super) fn trash_files(caller: &Caller, Body(request): Body<TrashFiles>) -> Answer<()> {
     access::check_batch(request.items.len())?;
     let ids: Vec<i64> = request.items.iter().map(|item| item.file_id.0).collect();
-    if ids.iter().collect::<HashSet<_>>().len() < ids.len() {
-        return Err(Refusal::BAD_REQUEST);
-    }
     caller.server.database.write(|tx| {
         access::check_own_files(tx, caller.user, &ids)?;
         let albums: HashSet<_> = request.items.iter().map(|item| item.collection_id.0).collect();
@@ -40,11 +37,11 @@ pub(super) fn trash_files(caller: &Caller, Body(request): Body<TrashFiles>) -> A
 }
 
 fn check_own_album(tx: &Connection, user: UserId, album: i64) -> Answer<()> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM collections WHERE id = ? AND owner = ?)";
-    if value(tx, sql, [album, user.0])? { Ok(()) } else { Err(Refusal::FORBIDDEN) }
+    let owner = access::load_album(tx, AlbumId(album))?.owner;
+    if owner == user { Ok(()) } else { Err(Refusal::FORBIDDEN) }
 }
 
-/// Takes files out of every album. What is gone for good stays as it is.
+/// Takes files out of every album. What is gone for good is not in the trash again, but its rows are stamped.
 fn trash_items(tx: &Connection, owner: UserId, items: &[TrashItem], now: Timestamp) -> Answer<()> {
     let alive: Vec<&TrashItem> =
         items.iter().filter_map(|item| is_alive(tx, item).transpose()).collect::<Answer<_>>()?;
@@ -56,7 +53,7 @@ fn trash_items(tx: &Connection, owner: UserId, items: &[TrashItem], now: Timesta
     for item in &alive {
         run(tx, sql, params![item.file_id.0, owner.0, item.collection_id.0, now.0, delete_by])?;
     }
-    remove_everywhere(tx, &id_list(alive.iter().map(|item| item.file_id.0)), now)
+    remove_everywhere(tx, &id_list(items.iter().map(|item| item.file_id.0)), now)
 }
 
 /// The item, unless its file is gone for good; 500 where the file never was in the named album.
@@ -69,12 +66,12 @@ fn is_alive<'a>(tx: &Connection, item: &'a TrashItem) -> Answer<Option<&'a Trash
     Ok((!gone).then_some(item))
 }
 
+/// Stamps every row, also those that were removed before; of the albums only those that lose a file.
 fn remove_everywhere(tx: &Connection, files: &str, now: Timestamp) -> Answer<()> {
     for sql in [
         "UPDATE collections SET updation_time = ?1 WHERE id IN (SELECT collection FROM memberships
          WHERE NOT is_deleted AND file IN (SELECT value FROM json_each(?2)))",
-        "UPDATE memberships SET is_deleted = 1, action = NULL, action_user = NULL, updation_time = ?1
-         WHERE NOT is_deleted AND file IN (SELECT value FROM json_each(?2))",
+        "UPDATE memberships SET is_deleted = 1, updation_time = ?1 WHERE file IN (SELECT value FROM json_each(?2))",
     ] {
         run(tx, sql, params![now.0, files])?;
     }
@@ -171,8 +168,8 @@ fn delete_for_good(tx: &Connection, owner: UserId, files: Vec<i64>, now: Timesta
                  WHERE id IN (SELECT value FROM json_each(?))";
     add_usage(tx, owner, -value::<i64>(tx, freed, [&list])?)?;
     let due = now.saturating_add(DELETED_OBJECTS).0;
+    run(tx, "UPDATE files SET is_deleted = 1 WHERE id IN (SELECT value FROM json_each(?))", [&list])?;
     for (sql, stamp) in [
-        ("UPDATE files SET is_deleted = 1, updation_time = ? WHERE id IN (SELECT value FROM json_each(?))", now.0),
         (
             "UPDATE trash SET is_deleted = 1, updated_at = max(?, updated_at + 1)
              WHERE file IN (SELECT value FROM json_each(?))",

@@ -5,9 +5,10 @@ use crate::people::{
     Account, KEK, Setup, ada, ben, complete_sign_up, fresh_email, log_in, set_up_srp, srp_attributes, unlock,
     verify_email, wrap_keys,
 };
+use crate::photos::album_request;
 use crate::world::world;
 use entefs::base::B64;
-use entefs::crypto::{KeyPair, MasterKey, RecoveryKey, derive_login_key, open_box};
+use entefs::crypto::{CollectionKey, KeyPair, MasterKey, RecoveryKey, derive_login_key, open_box};
 use entefs::wire::{
     Authorization, KeyAttributes, PublicKeyAnswer, SessionValidity, SessionsAnswer, SetKeyAttributes,
     SrpCompleteAnswer, code, path,
@@ -52,11 +53,11 @@ async fn twenty_wrong_codes_close_the_door() {
     send_code(&client, &email, "signup").await;
     let wrong = json!({"email": email, "ott": "000000"});
     for _ in 0..20 {
-        client.from_elsewhere().post(path::VERIFY_EMAIL, &wrong).await.refused(401);
+        client.elsewhere().post(path::VERIFY_EMAIL, &wrong).await.refused(401);
     }
-    client.from_elsewhere().post(path::VERIFY_EMAIL, &wrong).await.refused(429);
+    client.elsewhere().post(path::VERIFY_EMAIL, &wrong).await.refused(429);
     let right = json!({"email": email, "ott": world().code});
-    client.from_elsewhere().post(path::VERIFY_EMAIL, &right).await.refused(429);
+    client.elsewhere().post(path::VERIFY_EMAIL, &right).await.refused(429);
 }
 
 #[tokio::test]
@@ -79,6 +80,8 @@ async fn a_sign_up_goes_step_by_step_and_can_be_resumed() {
     let token = second.token.expect("another one");
     let client = client.with_token(&token);
     refuse_weak_keys(&client).await;
+    let album = album_request(ada().await, &CollectionKey::random(), "album");
+    client.post(path::COLLECTIONS, &album).await.refused(404);
     let account = complete_sign_up(&client, email, first.id, token).await;
     check_complete(&client, &account).await;
 }

@@ -61,7 +61,7 @@ impl Client {
     }
 
     /// The same connections from another address.
-    pub fn from_elsewhere(&self) -> Self {
+    pub fn elsewhere(&self) -> Self {
         Self { ip: fresh_ip(), ..self.clone() }
     }
 

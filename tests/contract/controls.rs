@@ -225,11 +225,11 @@ async fn museums_limits_are_per_address_and_per_user() {
     let reply = visitor.get(&attributes).await;
     assert!(reply.headers.get("Retry-After").is_none());
     reply.stopped(429, refusal);
-    visitor.from_elsewhere().get(&attributes).await.ok();
+    visitor.elsewhere().get(&attributes).await.ok();
     let client = client(&server, &account);
     let mut refused = 0;
     for _ in 0..502 {
-        let status = client.from_elsewhere().get(&format!("{}?count=1", path::UPLOAD_URLS)).await.status;
+        let status = client.elsewhere().get(&format!("{}?count=1", path::UPLOAD_URLS)).await.status;
         refused += usize::from(status == 429);
     }
     assert_eq!(refused, 2, "the user's budget, whatever the address");

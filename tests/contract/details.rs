@@ -51,7 +51,7 @@ async fn await_count(client: &Client, count: i64) {
 
 async fn new_account(client: &Client, account: &Account) {
     let reply = client.get(path::DETAILS).await.ok();
-    let shape: Value = serde_json::from_slice(&reply.body).unwrap();
+    let shape: Value = serde_json::from_slice(&reply.body).expect("JSON");
     assert!(shape.get("familyData").is_none() && shape["bonusData"]["storageBonuses"] == json!([]));
     let details: UserDetails = reply.json();
     assert_eq!(details.email, account.email);
@@ -93,7 +93,7 @@ async fn only_embedded_is_exact(client: &Client, account: &Account) {
     let used = details(client).await.usage as u64;
     url(client, 51 * MIB - used).await.ok();
     url(client, 51 * MIB - used + 1).await.refused(426);
-    server.set_quota(&account.email, used - 1).unwrap();
+    server.set_quota(&account.email, used - 1).expect("the account exists");
     client.get(path::UPLOAD_ELIGIBILITY).await.refused(426);
     client.get(&format!("{}?count=1", path::UPLOAD_URLS)).await.refused(426);
     client.get(&format!("{}?count=1", path::MULTIPART_UPLOAD_URLS)).await.refused(426);

@@ -49,6 +49,7 @@ async fn a_file_is_for_its_owner_and_whom_it_is_shown_to() {
     assert_eq!(owner.get(&path).await.status, 307, "the owner reads from the trash");
     owner.post(path::TRASH_DELETE, &json!({"fileIDs": [photo.id]})).await.empty();
     owner.get(&path).await.refused(404);
+    member.get(&path).await.refused(403);
 }
 
 /// A file's ciphertext under this key and header.
@@ -85,7 +86,7 @@ async fn a_photo_survives_the_whole_way_there_and_back() {
     let client = ada.client();
     let album = new_album(&client, ada).await;
     for size in [0, 1, CHUNK, CHUNK + 1] {
-        let plain: Vec<u8> = (0..size).map(|i| (i * 13 >> 2) as u8).collect();
+        let plain: Vec<u8> = (0..size).map(|i| ((i * 13) >> 2) as u8).collect();
         let (key, header) = (FileKey::random(), StreamHeader::random());
         let sealed = seal(&key, &header, &plain);
         assert_eq!(sealed.len() as u64, cipher_len(size as u64));

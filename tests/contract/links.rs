@@ -64,6 +64,8 @@ async fn a_batch_is_own_known_files_each_once() {
     add(&client, album.id, vec![wrapped(photo.id), wrapped(photo.id)]).await.refused(400);
     add(&client, album.id, vec![wrapped(photo.id), wrapped(UNKNOWN)]).await.refused(400);
     add(&client, album.id, vec![wrapped(photo.id), wrapped(foreign.id)]).await.refused(403);
+    add(&client, album.id, vec![wrapped(foreign.id), wrapped(UNKNOWN)]).await.refused(403);
+    add(&client, album.id, vec![wrapped(foreign.id), wrapped(foreign.id)]).await.refused(400);
     let many = (0..1001).map(|i| wrapped(FileId(UNKNOWN.0 + i))).collect();
     add(&client, album.id, many).await.refused(413);
     add(&ben.client(), album.id, vec![wrapped(foreign.id)]).await.refused(404);
@@ -141,6 +143,9 @@ async fn restoring_takes_out_of_the_trash_into_one_album() {
     trash(&client, a.id, photo.id).await;
     assert!(!is_in(&client, a.id, photo.id).await);
     restore(&client, b.id, vec![wrapped(photo.id), wrapped(live.id)]).await.refused(400);
+    restore(&client, b.id, vec![wrapped(photo.id), wrapped(photo.id)]).await.refused(400);
+    restore(&client, b.id, vec![wrapped(UNKNOWN), wrapped(photo.id)]).await.refused(404);
+    restore(&client, b.id, vec![]).await.empty();
     let before = trash_row(&client, photo.id).await.expect("in the trash");
     restore(&client, b.id, vec![wrapped(photo.id)]).await.empty();
     let after = trash_row(&client, photo.id).await.expect("a row");
@@ -153,4 +158,19 @@ async fn restoring_takes_out_of_the_trash_into_one_album() {
     let dead = new_album(&client, ada).await.id;
     client.delete(&format!("{}/{dead}?collectionID={dead}&keepFiles=true", path::COLLECTION_DELETE)).await.empty();
     restore(&client, dead, vec![wrapped(photo.id)]).await.refused(404);
+}
+
+/// Nobody looks into the list: a client that forgets to wrap the key has a row that nobody can open, and
+/// adding once more does not repair it.
+#[tokio::test]
+async fn an_empty_wrapped_key_is_taken_and_stays() {
+    let ada = ada().await;
+    let client = ada.client();
+    let (home, album) = (new_album(&client, ada).await, new_album(&client, ada).await);
+    let photo = new_photo(&client, &home).await;
+    let keyless = json!({"collectionID": album.id, "files": [{"id": photo.id}]});
+    client.post(path::ADD_FILES, &keyless).await.empty();
+    add(&client, album.id, vec![wrapped(photo.id)]).await.empty();
+    let seen = row(&client, album.id, photo.id).await.expect("added");
+    assert!(seen.encrypted_key.is_empty() && seen.key_decryption_nonce.is_empty() && !seen.is_deleted);
 }

@@ -53,6 +53,9 @@ async fn a_batch_is_all_or_nothing_and_ones_own() {
     assert_eq!(row(&client, album.id, a.id).await.unwrap().magic_metadata, None);
     set(&ben.client(), path::FILES_MAGIC, &[(a.id, magic(1, 1))]).await.refused(403);
     set(&client, path::FILES_MAGIC, &[(FileId(900_000_000_000), magic(1, 1))]).await.refused(404);
+    let last = magic(1, 2);
+    set(&client, path::FILES_MAGIC, &[(a.id, magic(1, 5)), (a.id, last.clone())]).await.empty();
+    assert_eq!(row(&client, album.id, a.id).await.unwrap().magic_metadata, Some(Magic { version: 2, ..last }));
     let many: Vec<_> = (0..1001).map(|i| (FileId(900_000_000_000 + i), magic(1, 1))).collect();
     set(&client, path::FILES_MAGIC, &many).await.refused(413);
 }

@@ -13,7 +13,7 @@ use entefs::wire::{
 const PART: usize = 5 << 20;
 
 fn content() -> Vec<u8> {
-    (0..2 * PART + 1234).map(|i| (i * 31 >> 4) as u8).collect()
+    (0..2 * PART + 1234).map(|i| ((i * 31) >> 4) as u8).collect()
 }
 
 async fn open(client: &Client, bytes: &[u8], part: usize) -> MultipartUploadUrls {

@@ -69,6 +69,7 @@ async fn an_album_must_be_ones_own_and_alive() {
     let theirs = new_album(&ben.client(), ben).await;
     register(&client, &into(theirs.id)).await.refused(403);
     register(&client, &into(AlbumId(4_000_000_000_000_000))).await.refused(404);
+    register(&client, &into(AlbumId(0))).await.refused(404);
     let id = album.id;
     client.delete(&format!("{}/{id}?collectionID={id}&keepFiles=true", path::COLLECTION_DELETE)).await.empty();
     register(&client, &good).await.refused_with(404, code::COLLECTION_DELETED);

@@ -77,7 +77,7 @@ async fn totp_stands_between_the_password_and_the_keys() {
 /// Goes on with the account of the test above: sign-ups are few.
 async fn passkey(account: &Account) {
     let Some(server) = embedded("a passkey") else { return };
-    server.set_passkey(&account.email, true).unwrap();
+    server.set_passkey(&account.email, true).expect("the account exists");
     let answer = log_in(&Client::new(), account).await;
     let session = answer.passkey_session().expect("a passkey session").to_owned();
     assert!(!answer.accounts_url.is_empty() && answer.totp_session().is_none());
@@ -88,14 +88,14 @@ async fn passkey(account: &Account) {
     fetch("").await.refused_with(400, code::BAD_REQUEST);
     fetch("unknown").await.refused(404);
     fetch(&session).await.refused_with(400, code::SESSION_NOT_VERIFIED);
-    assert!(server.verify_passkey_session(&session).unwrap());
+    assert!(server.verify_passkey_session(&session).expect("a session"));
     for _ in 0..2 {
         let complete: Authorization = fetch(&session).await.json();
         unlock(&complete);
     }
     fetch(&session).await.refused_with(410, "INVALID_SESSION");
 
-    server.enable_totp(&account.email, &[7; 20]).unwrap();
+    server.enable_totp(&account.email, &[7; 20]).expect("the account exists");
     let both = log_in(&Client::new(), account).await;
     assert!(both.passkey_session().is_some() && both.two_factor_session_id.is_empty());
     assert_eq!(both.totp_session(), Some(both.two_factor_session_id_v2.as_str()));

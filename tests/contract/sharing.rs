@@ -6,7 +6,7 @@ use crate::photos::{
     Album, albums_since, is_in, listed, magic, new_album, new_photo, noise, row, share, share_request, special_album,
     wrapped,
 };
-use entefs::base::{B64, FileId, Timestamp};
+use entefs::base::{AlbumId, B64, FileId, Timestamp};
 use entefs::crypto::open_sealed_box;
 use entefs::wire::{
     AddFiles, CollectionAnswer, MoveFiles, RemoveFiles, ShareCollection, ShareesAnswer, UpdateCollectionMagic, code,
@@ -52,6 +52,13 @@ async fn a_shared_album_comes_with_a_sealed_key_and_ends_in_a_tombstone() {
     let one: CollectionAnswer = member.get(&format!("{}/{}", path::COLLECTIONS, album.id)).await.json();
     assert!(!one.collection.key_decryption_nonce.is_empty());
     assert_eq!(one.collection.encrypted_key, seen.encrypted_key);
+    // It shows the owner's private settings too, and not one's own.
+    let settings = UpdateCollectionMagic { id: album.id, magic_metadata: magic(3, 1) };
+    owner.put(path::COLLECTION_MAGIC, &settings).await.empty();
+    member.put(path::COLLECTION_SHAREE_MAGIC, &settings).await.empty();
+    let one: CollectionAnswer = member.get(&format!("{}/{}", path::COLLECTIONS, album.id)).await.json();
+    assert_eq!(one.collection.magic_metadata.map(|magic| magic.version), Some(4));
+    assert_eq!(one.collection.shared_magic_metadata, None);
 
     let since = seen.updation_time;
     let answer: ShareesAnswer = unshare(&owner, &album, &ben.email).await.json();
@@ -62,7 +69,10 @@ async fn a_shared_album_comes_with_a_sealed_key_and_ends_in_a_tombstone() {
     assert!(tombstone.is_deleted && tombstone.owner.email.is_empty() && tombstone.sharees.is_empty());
     member.get(&format!("{}?collectionID={}", path::COLLECTIONS_DIFF, album.id)).await.refused(404);
     share(&owner, &album, ben, "COLLABORATOR").await;
-    assert!(!listed(&member, album.id).await.expect("shared again").is_deleted);
+    let again = listed(&member, album.id).await.expect("shared again");
+    assert!(!again.is_deleted && again.shared_at > seen.shared_at);
+    assert_eq!(again.encrypted_key, seen.encrypted_key, "what was sealed first stays");
+    assert!(again.shared_magic_metadata.is_some(), "and so do one's own settings");
 }
 
 #[tokio::test]
@@ -87,6 +97,10 @@ async fn sharing_is_refused_where_it_makes_no_sense() {
     let home = special_album(&owner, ada, "uncategorized").await;
     refuse(owner.clone(), share_request(&home, ben, None)).await.refused(400);
     unshare(&owner, &album, &fresh_email()).await.refused(404);
+    unshare(&owner, &album, &ada.email).await.refused(403);
+    unshare(&ben.client(), &album, &cyd.email).await.refused(403);
+    let unknown = ShareCollection { collection_id: AlbumId(4_000_000_000_000_000), ..request.clone() };
+    refuse(owner.clone(), unknown).await.refused(404);
     let leave = format!("{}/{}", path::COLLECTION_LEAVE, album.id);
     owner.post(&leave, &json!({})).await.refused(403);
     ben.client().post(&leave, &json!({})).await.ok();
@@ -136,6 +150,7 @@ async fn a_collaborator_adds_own_files_and_nothing_else() {
     let into = MoveFiles { from_collection_id: home.id, to_collection_id: album.id, files: vec![wrapped(own)] };
     member.post(path::MOVE_FILES, &into).await.refused(403);
     remove(&member, &album, &[own, foreign]).await.refused(403);
+    remove(&member, &album, &[foreign, photo.id]).await.refused_with(400, code::BAD_REQUEST);
     remove(&owner, &album, &[photo.id]).await.refused_with(400, code::BAD_REQUEST);
     remove(&owner, &album, &[foreign]).await.empty();
     remove(&owner, &album, &[foreign]).await.empty();
@@ -173,6 +188,42 @@ async fn an_admin_shares_and_asks_the_owner_to_remove() {
     // Adding the file again settles the request.
     add(&owner, &album, photo.id).await.empty();
     assert!(is_in(&admin, album.id, photo.id).await);
+    // Moving it away does so too, but the removed row keeps the request.
+    remove(&admin, &album, &[photo.id]).await.empty();
+    let home = new_album(&owner, ada).await;
+    let away = MoveFiles { from_collection_id: album.id, to_collection_id: home.id, files: vec![wrapped(photo.id)] };
+    owner.post(path::MOVE_FILES, &away).await.empty();
+    let seen = row(&owner, album.id, photo.id).await.expect("a row");
+    assert_eq!((seen.is_deleted, seen.action.as_deref()), (true, Some("REMOVE")));
+}
+
+/// The list names the album twice from then on, once with a key sealed for the owner; nobody can end it.
+#[tokio::test]
+async fn an_admin_may_share_with_the_owner() {
+    let (ada, ben) = (ada().await, ben().await);
+    let (owner, admin) = (ada.client(), ben.client());
+    let album = new_album(&owner, ada).await;
+    share(&owner, &album, ben, "ADMIN").await;
+    share(&admin, &album, ada, "VIEWER").await;
+    let entries: Vec<_> =
+        albums_since(&owner, Timestamp::ZERO).await.into_iter().filter(|entry| entry.id == album.id).collect();
+    assert_eq!(entries.iter().map(|entry| entry.owner.id).collect::<Vec<_>>(), [ada.id, ada.id]);
+    assert_eq!(entries.iter().filter(|entry| entry.shared_at.is_none()).count(), 1);
+    unshare(&admin, &album, &ada.email).await.refused(403);
+    owner.post(&format!("{}/{}", path::COLLECTION_LEAVE, album.id), &json!({})).await.refused(403);
+    new_photo(&owner, &album).await;
+}
+
+/// The refusal comes too late: the member's list shows an album that lives and cannot be opened.
+#[tokio::test]
+async fn sharing_a_deleted_album_is_refused_and_yet_shows_it() {
+    let (ada, ben) = (ada().await, ben().await);
+    let (owner, member) = (ada.client(), ben.client());
+    let album = new_album(&owner, ada).await;
+    owner.delete(&format!("{}/{1}?collectionID={1}&keepFiles=true", path::COLLECTION_DELETE, album.id)).await.empty();
+    owner.post(path::COLLECTION_SHARE, &share_request(&album, ben, None)).await.refused(404);
+    assert!(!listed(&member, album.id).await.expect("shared").is_deleted);
+    member.get(&format!("{}?collectionID={}", path::COLLECTIONS_DIFF, album.id)).await.refused(404);
 }
 
 #[tokio::test]

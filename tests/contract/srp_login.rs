@@ -16,7 +16,7 @@ async fn every_log_in_succeeds_and_the_server_proves_itself() {
     let one = || async move {
         let client = Client::new();
         for _ in 0..LOG_INS / 4 {
-            let client = client.from_elsewhere();
+            let client = client.elsewhere();
             let token = unlock(&log_in(&client, ada).await);
             client.with_token(&token).post(path::LOGOUT, &json!({})).await.ok();
         }
@@ -29,27 +29,27 @@ async fn a_session_takes_five_wrong_proofs_and_one_right_one() {
     let (client, account) = (Client::new(), sign_up().await);
     let wrong = begin_srp(&client, &account.srp, &LoginKey::random()).await.request;
     for _ in 0..5 {
-        client.from_elsewhere().post(path::SRP_VERIFY_SESSION, &wrong).await.refused(401);
+        client.elsewhere().post(path::SRP_VERIFY_SESSION, &wrong).await.refused(401);
     }
-    let late = client.from_elsewhere().post(path::SRP_VERIFY_SESSION, &wrong).await;
+    let late = client.elsewhere().post(path::SRP_VERIFY_SESSION, &wrong).await;
     late.refused_with(410, code::TOO_MANY_WRONG_ATTEMPTS);
 
     let attempt = begin_srp(&client, &account.srp, &derive_login_key(&KEK)).await;
     let misses = SrpVerifySessionRequest { srp_m1: B64::of([0; 32]), ..attempt.request.clone() };
     for _ in 0..4 {
-        client.from_elsewhere().post(path::SRP_VERIFY_SESSION, &misses).await.refused(401);
+        client.elsewhere().post(path::SRP_VERIFY_SESSION, &misses).await.refused(401);
     }
-    let client = client.from_elsewhere();
+    let client = client.elsewhere();
     let answer: Authorization = client.post(path::SRP_VERIFY_SESSION, &attempt.request).await.json();
     attempt.check(&answer);
     client.post(path::SRP_VERIFY_SESSION, &attempt.request).await.refused_with(410, code::SESSION_ALREADY_VERIFIED);
 
     // One has waited since above, so nine more make ten.
     for _ in 0..9 {
-        begin_srp(&client.from_elsewhere(), &account.srp, &derive_login_key(&KEK)).await;
+        begin_srp(&client.elsewhere(), &account.srp, &derive_login_key(&KEK)).await;
     }
     let request = json!({"srpUserID": account.srp.user_id, "srpA": B64::of(SrpClient::new().a_public())});
-    let full = client.from_elsewhere().post(path::SRP_CREATE_SESSION, &request).await;
+    let full = client.elsewhere().post(path::SRP_CREATE_SESSION, &request).await;
     full.refused_with(429, code::TOO_MANY_UNVERIFIED_SESSIONS);
 }
 
@@ -68,7 +68,7 @@ async fn an_unknown_id_gets_a_session_that_no_proof_opens() {
 async fn malformed_values_are_refused() {
     let (client, ada) = (Client::new(), ada().await);
     let create = |user: &str, a: B64| {
-        let (client, body) = (client.from_elsewhere(), json!({"srpUserID": user, "srpA": a}));
+        let (client, body) = (client.elsewhere(), json!({"srpUserID": user, "srpA": a}));
         async move { client.post(path::SRP_CREATE_SESSION, &body).await }
     };
     let user = ada.srp.user_id.as_str();

@@ -85,7 +85,7 @@ async fn get_range(client: &Client, url: &str, range: &str) -> Reply {
 #[tokio::test]
 async fn an_object_is_got_whole_or_by_ranges() {
     let client = ada().await.client();
-    let bytes: Vec<u8> = (0..3_000_000_u32).map(|i| (i * 7 >> 3) as u8).collect();
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|i| ((i * 7) >> 3) as u8).collect();
     let url = stored(&client, &bytes).await;
     let whole = send(client.http.get(&url)).await.ok();
     assert_eq!(whole.body, bytes);

@@ -2,9 +2,11 @@
 
 use crate::client::{Client, Reply};
 use crate::people::{ada, ben, cyd};
-use crate::photos::{is_in, new_album, new_photo, row, share, trash_row, trash_since, wrapped};
+use crate::photos::{is_in, listed, magic, new_album, new_photo, row, share, trash_row, trash_since, wrapped};
 use entefs::base::{AlbumId, FileId, Timestamp};
-use entefs::wire::{AddFiles, TrashDelete, TrashEmpty, TrashFiles, TrashItem, path};
+use entefs::wire::{
+    AddFiles, FileMagic, MoveFiles, TrashDelete, TrashEmpty, TrashFiles, TrashItem, UpdateFileMagic, path,
+};
 use std::time::Duration;
 
 const RETENTION: Duration = Duration::from_secs(30 * 86_400);
@@ -69,6 +71,7 @@ async fn a_batch_names_own_files_in_albums_they_were_in() {
     trash(&client, &[(photo.id, album.id), (FileId(900_000_000_000), album.id)]).await.refused(400);
     trash(&client, &[(photo.id, album.id), (foreign.id, album.id)]).await.refused(403);
     trash(&client, &[(photo.id, theirs.id)]).await.refused(403);
+    trash(&client, &[(photo.id, AlbumId(4_000_000_000_000_000))]).await.refused(404);
     trash(&client, &[(second.id, album.id), (photo.id, other.id)]).await.refused(500);
     let many: Vec<_> = (0..1001).map(|i| (FileId(900_000_000_000 + i), album.id)).collect();
     trash(&client, &many).await.refused(413);
@@ -132,4 +135,46 @@ async fn deleting_is_for_good_and_emptying_spares_what_came_later() {
     assert!(trash_row(&client, second).await.unwrap().is_deleted);
     assert!(!trash_row(&client, third).await.unwrap().is_deleted, "it came after the cursor");
     delete((0..2501).map(|i| FileId(900_000_000_000 + i)).collect()).await.refused(500);
+}
+
+/// The albums that a file has left before have a newer row than their own time tells.
+#[tokio::test]
+async fn trashing_stamps_removed_rows_but_not_their_albums() {
+    let ada = ada().await;
+    let client = ada.client();
+    let (a, b) = (new_album(&client, ada).await, new_album(&client, ada).await);
+    let photo = new_photo(&client, &a).await;
+    let away = MoveFiles { from_collection_id: a.id, to_collection_id: b.id, files: vec![wrapped(photo.id)] };
+    client.post(path::MOVE_FILES, &away).await.empty();
+    let before = listed(&client, a.id).await.unwrap().updation_time;
+    trash(&client, &[(photo.id, b.id)]).await.empty();
+    let (left, last) = (row(&client, a.id, photo.id).await.unwrap(), row(&client, b.id, photo.id).await.unwrap());
+    assert_eq!(left.updation_time, last.updation_time);
+    assert_eq!(listed(&client, a.id).await.unwrap().updation_time, before);
+    assert_eq!(listed(&client, b.id).await.unwrap().updation_time, last.updation_time);
+
+    client.post(path::TRASH_DELETE, &TrashDelete { file_ids: vec![photo.id] }).await.empty();
+    assert_eq!(row(&client, b.id, photo.id).await.unwrap(), last, "the end of a file is told by the trash alone");
+    trash(&client, &[(photo.id, b.id)]).await.empty();
+    assert!(row(&client, b.id, photo.id).await.unwrap().updation_time > last.updation_time);
+}
+
+/// What is written about a file in the trash shows up only when its row there changes.
+#[tokio::test]
+async fn a_description_moves_no_cursor_of_the_trash() {
+    let ada = ada().await;
+    let client = ada.client();
+    let album = new_album(&client, ada).await;
+    let photo = new_photo(&client, &album).await;
+    trash(&client, &[(photo.id, album.id)]).await.empty();
+    let before = trash_row(&client, photo.id).await.unwrap();
+    let metadata_list = vec![FileMagic { id: photo.id, magic_metadata: magic(1, 1) }];
+    let request = UpdateFileMagic { metadata_list, skip_version: true };
+    client.put(path::FILES_PUBLIC_MAGIC, &request).await.empty();
+    let after = trash_row(&client, photo.id).await.unwrap();
+    assert_eq!((after.updated_at, after.file.collection_id), (before.updated_at, before.file.collection_id));
+    assert!(after.file.updation_time > before.file.updation_time && after.file.pub_magic_metadata.is_some());
+    client.post(path::TRASH_DELETE, &TrashDelete { file_ids: vec![photo.id] }).await.empty();
+    let gone = trash_row(&client, photo.id).await.unwrap();
+    assert_eq!(gone.file.updation_time, after.file.updation_time);
 }

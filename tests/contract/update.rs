@@ -101,7 +101,7 @@ async fn an_update_is_refused_like_a_registration_but_for_the_missing_object() {
 
 #[tokio::test]
 async fn sizes_can_be_asked_for() {
-    let ada = ada().await;
+    let (ada, ben) = (ada().await, ben().await);
     let client = ada.client();
     let album = new_album(&client, ada).await;
     let file: File = client.post(path::FILES, &draft_of(&client, &album, &[1; 500], &[2; 30]).await).await.json();
@@ -113,4 +113,19 @@ async fn sizes_can_be_asked_for() {
     );
     let size: FilesSizeAnswer = client.post(path::FILES_SIZE, &ids).await.json();
     assert_eq!(size.size, 500, "thumbnails do not count");
+
+    let (second, unknown) = (new_photo(&client, &album).await.id, FileId(900_000_000_000));
+    let theirs = new_album(&ben.client(), ben).await;
+    let foreign = new_photo(&ben.client(), &theirs).await.id;
+    let both = FileIds { file_ids: vec![second, file.id] };
+    let info: FilesInfoAnswer = client.post(path::FILES_INFO, &both).await.json();
+    assert_eq!(info.files_info.iter().map(|row| row.id).collect::<Vec<_>>(), both.file_ids, "as they were asked for");
+    for (file_ids, status) in
+        [(vec![file.id, foreign], 403), (vec![file.id, unknown], 400), (vec![file.id, file.id], 400), (vec![], 400)]
+    {
+        client.post(path::FILES_INFO, &FileIds { file_ids }).await.refused(status);
+    }
+    let strange = FileIds { file_ids: vec![foreign, unknown, file.id, file.id] };
+    let size: FilesSizeAnswer = client.post(path::FILES_SIZE, &strange).await.json();
+    assert_eq!(size.size, 500, "others weigh nothing");
 }
