@@ -118,8 +118,7 @@ async fn upload(
     let object_key = put(remote, object).await?;
     let thumbnail = seal_blob(&key, stand_in());
     let thumbnail_len = thumbnail.ciphertext.len();
-    let target =
-        remote.fetch_thumbnail_target(thumbnail_len as u64, crypto::md5(&thumbnail.ciphertext)).await?;
+    let target = remote.fetch_thumbnail_target(thumbnail_len as u64, crypto::md5(&thumbnail.ciphertext)).await?;
     put_parts(remote, &target, Bytes::from(thumbnail.ciphertext)).await?;
     let metadata = seal_blob(&key, &base_metadata(&facts, FileKind::Image));
     let wrapped = wrap_file_key(album_key, FileId(0), &key);

@@ -34,7 +34,9 @@ fn of_store<T>(outcome: Result<T, StoreError>, done: impl FnOnce(T) -> Reply) ->
 impl Commands for MountCommands {
     async fn handle(&self, request: Request) -> Reply {
         match request {
-            Request::Status => self.off_thread(|reporter| of_store(reporter.status(), |s| Reply::Status(s.into()))).await,
+            Request::Status => {
+                self.off_thread(|reporter| of_store(reporter.status(), |s| Reply::Status(s.into()))).await
+            }
             Request::Refresh => self.refresh().await,
             Request::Pause { until } => self.pause(Some(Timestamp(until.unwrap_or(i64::MAX)))),
             Request::Resume => self.pause(None),

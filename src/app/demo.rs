@@ -7,7 +7,9 @@ use super::lock::StateLock;
 use super::mounting::{MountView, serve_mount};
 use super::options::MountOptions;
 use super::paths::Paths;
-use crate::account::{AccountDir, AccountError, AccountFlows, AccountResult, Derivation, NoKeyring, PasswordPurpose, Prompt};
+use crate::account::{
+    AccountDir, AccountError, AccountFlows, AccountResult, Derivation, NoKeyring, PasswordPurpose, Prompt,
+};
 use crate::crypto::Zeroizing;
 use crate::embedded::{Server, ServerOptions};
 use crate::media::landscape;
@@ -40,7 +42,12 @@ pub trait DemoView: MountView {
 /// [`Failure`]; exit code 5 where nothing can be mounted here.
 pub async fn demo(dir: Option<PathBuf>, view: Arc<dyn DemoView>) -> Result<(), Failure> {
     File::options().read(true).write(true).open("/dev/fuse").map_err(|error| {
-        Failure::new(Exit::Mount, "/dev/fuse", error, "load the kernel's fuse module, or give the container that device")
+        Failure::new(
+            Exit::Mount,
+            "/dev/fuse",
+            error,
+            "load the kernel's fuse module, or give the container that device",
+        )
     })?;
     let failed = |error: io::Error| Failure::new(Exit::Other, WHAT, error, "check the directory for temporary files");
     let root = tempfile::Builder::new().prefix("entefs-demo-").tempdir().map_err(failed)?;

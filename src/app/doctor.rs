@@ -23,8 +23,14 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 pub enum Finding {
     Good(String),
     /// Works, with less.
-    Fair { what: String, remedy: String },
-    Bad { what: String, remedy: String },
+    Fair {
+        what: String,
+        remedy: String,
+    },
+    Bad {
+        what: String,
+        remedy: String,
+    },
 }
 
 impl Finding {
@@ -72,9 +78,8 @@ fn look_at_device() -> Finding {
 }
 
 fn look_at_helper() -> Finding {
-    let found = env::var_os("PATH").and_then(|path| {
-        env::split_paths(&path).map(|dir| dir.join("fusermount3")).find(|program| program.is_file())
-    });
+    let found = env::var_os("PATH")
+        .and_then(|path| env::split_paths(&path).map(|dir| dir.join("fusermount3")).find(|program| program.is_file()));
     match found {
         Some(program) => Finding::good(program.display().to_string()),
         None if rustix::process::geteuid().is_root() => Finding::good("not there, and root does not need it"),

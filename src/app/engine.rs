@@ -79,7 +79,8 @@ impl Engine {
         })?;
         let cache = Arc::new(cache);
         let namespace = Arc::new(Namespace::new(store, defaults(&options, clock.now_nanos())));
-        make_drops(&namespace, &drops, clock.now_nanos()).map_err(|error| Failure::store("drop directories", &error))?;
+        make_drops(&namespace, &drops, clock.now_nanos())
+            .map_err(|error| Failure::store("drop directories", &error))?;
         let (token, session_over) = (session.token_cell(), Bell::default());
         let remote = connect(&session.endpoint, token.clone(), session_over.clone())?;
         let (bells, isolated) = (Bells::default(), isolated(isolation)?);
@@ -209,7 +210,9 @@ fn first_pull_failure(error: &SyncError) -> Failure {
             Failure::new(Exit::Session, what, "the session has expired", "run `entefs login`")
         }
         SyncError::Store(error) => Failure::store(what, error),
-        error => Failure::new(Exit::Other, what, error, "mount again when Ente can be reached; it goes on where it was"),
+        error => {
+            Failure::new(Exit::Other, what, error, "mount again when Ente can be reached; it goes on where it was")
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub struct ServePlan {
     pub quota: u64,
     /// Whether calls are throttled as Ente's own server does.
     pub throttled: bool,
+    /// Whether what was answered survives a power cut, not only this process.
+    pub durable: bool,
 }
 
 /// Serves until a signal asks it to stop. `listening` is told the address.
@@ -34,10 +36,11 @@ pub async fn serve(plan: ServePlan, listening: impl FnOnce(&str)) -> Result<(), 
         }),
         quota: plan.quota,
         limits: if plan.throttled { Limits::Museum } else { Limits::Off },
-        durable: true,
+        durable: plan.durable,
         ..ServerOptions::new(plan.data)
     };
-    let failed = |why: &dyn std::fmt::Display| Failure::new(Exit::Other, "serve", why, "check the directory and the address");
+    let failed =
+        |why: &dyn std::fmt::Display| Failure::new(Exit::Other, "serve", why, "check the directory and the address");
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return Err(failed(&"signals cannot be caught"));

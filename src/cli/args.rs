@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Parser)]
-#[command(name = "entefs", version, about = "Mounts Ente Photos, the end-to-end encrypted photo backup, as a filesystem")]
+#[command(
+    name = "entefs",
+    version,
+    about = "Mounts Ente Photos, the end-to-end encrypted photo backup, as a filesystem"
+)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
@@ -227,6 +231,9 @@ pub(super) struct ServeArgs {
     /// Whether calls are throttled as Ente's own server does
     #[arg(long, value_enum, default_value = "off")]
     pub(super) limits: LimitsWord,
+    /// Makes what it answered survive a power cut, too
+    #[arg(long)]
+    pub(super) durable: bool,
     /// Serves addresses that others can reach
     #[arg(long)]
     pub(super) expose: bool,

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) fn demo(global: &Global, args: &DemoArgs) -> Outcome {
-    let view = DemoProgress { derivation: DerivationSpinner::new(global), mount: MountProgress::new(global, say_ready) };
+    let view =
+        DemoProgress { derivation: DerivationSpinner::new(global), mount: MountProgress::new(global, say_ready) };
     let runtime = runtime()?;
     let ended = runtime.block_on(crate::app::demo(args.dir.clone(), Arc::new(view)));
     runtime.shutdown_timeout(Duration::from_secs(1));

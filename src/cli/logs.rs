@@ -23,7 +23,9 @@ pub(super) fn start(global: &Global, command: &Command) {
         _ => LevelFilter::TRACE,
     };
     // Others' lower levels can show presigned URLs, which are as good as keys.
-    let filter = Targets::new().with_default(LevelFilter::WARN).with_target("entefs", own);
+    // fuser warns of every call that is refused on purpose.
+    let filter = Targets::new().with_default(LevelFilter::WARN).with_target("fuser", LevelFilter::ERROR);
+    let filter = filter.with_target("entefs", own);
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     // Somebody else's subscriber in this process is as good.

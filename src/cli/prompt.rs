@@ -23,13 +23,7 @@ pub(super) struct FlagsAndTerminal {
 
 impl FlagsAndTerminal {
     pub(super) fn new(global: &Global, password: PasswordArgs) -> Self {
-        Self {
-            password,
-            code: None,
-            totp: None,
-            recovery_key_file: None,
-            derivation: DerivationSpinner::new(global),
-        }
+        Self { password, code: None, totp: None, recovery_key_file: None, derivation: DerivationSpinner::new(global) }
     }
 
     fn password_from_flags(&self) -> AccountResult<Option<Zeroizing<String>>> {

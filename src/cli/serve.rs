@@ -12,6 +12,7 @@ pub(super) fn serve(args: &ServeArgs) -> Outcome {
         listen: address(args)?,
         code: args.code.clone(),
         quota: args.quota,
+        durable: args.durable,
         throttled: args.limits == LimitsWord::Museum,
     };
     runtime()?.block_on(crate::app::serve(plan, |address| {

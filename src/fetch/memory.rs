@@ -1,7 +1,7 @@
 //! Plaintext chunks in memory, the least recently used first to go.
 
-use crate::base::{ContentNo, PageBuf};
 use crate::base::sync::Mutex;
+use crate::base::{ContentNo, PageBuf};
 use crate::crypto::CHUNK;
 use lru::LruCache;
 use std::ops::{Deref, Range};

@@ -13,7 +13,7 @@ pub use memory::Piece;
 
 use crate::base::sync::Mutex;
 use crate::base::{ContentNo, PageBuf};
-use crate::cache::{Cache, CachedFile, CacheRead};
+use crate::cache::{Cache, CacheRead, CachedFile};
 use crate::crypto::{CHUNK, CIPHER_CHUNK, CryptoError, MacPrefix};
 use crate::remote::{RemoteApi, RemoteError};
 use crate::store::{ContentRow, Store};
@@ -138,7 +138,11 @@ impl Fetch {
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub async fn fetch_chunk(self: &Arc<Self>, content: &Arc<ContentRow>, index: u64) -> Result<Arc<Chunk>, FetchError> {
+    pub async fn fetch_chunk(
+        self: &Arc<Self>,
+        content: &Arc<ContentRow>,
+        index: u64,
+    ) -> Result<Arc<Chunk>, FetchError> {
         let stream = self.stream(content)?;
         self.chunk(content, &stream, index).await
     }
@@ -155,7 +159,8 @@ impl Fetch {
         if let Some(stream) = self.known_stream(content.no) {
             return Ok(stream);
         }
-        let (key, macs) = self.store.read(|rows| Ok((rows.load_file_key(content.file)?, rows.load_macs(content.no)?)))?;
+        let (key, macs) =
+            self.store.read(|rows| Ok((rows.load_file_key(content.file)?, rows.load_macs(content.no)?)))?;
         let stream = Arc::new(Stream::new(content, &key.ok_or(FetchError::Gone)?, &macs));
         self.streams.lock().put(content.no, Arc::clone(&stream));
         Ok(stream)
@@ -289,7 +294,10 @@ impl Fetch {
             stream.learn_mac(index, MacPrefix::of_chunk(&sealed)?);
             Ok::<_, CryptoError>(Arc::new(Chunk::new(plain)))
         });
-        opened.await.map_err(|_| FetchError::Offline("the decryption was interrupted".into()))?.map_err(FetchError::Damaged)
+        opened
+            .await
+            .map_err(|_| FetchError::Offline("the decryption was interrupted".into()))?
+            .map_err(FetchError::Damaged)
     }
 
     /// The prefixes of the earlier chunks' MACs, eight tiny ranges at a time.
@@ -318,7 +326,13 @@ impl Fetch {
     }
 
     /// The chunk goes to the cache on disk beside the read; where the disk is too slow, it does not.
-    fn spawn_caching(self: &Arc<Self>, content: &Arc<ContentRow>, stream: &Arc<Stream>, index: u64, chunk: &Arc<Chunk>) {
+    fn spawn_caching(
+        self: &Arc<Self>,
+        content: &Arc<ContentRow>,
+        stream: &Arc<Stream>,
+        index: u64,
+        chunk: &Arc<Chunk>,
+    ) {
         let (fetch, content, chunk) = (Arc::clone(self), Arc::clone(content), Arc::clone(chunk));
         let stream = Arc::clone(stream);
         self.runtime.spawn(async move {

@@ -167,7 +167,8 @@ pub fn is_mounted(dir: &Path) -> bool {
 /// Whether the directory is a mountpoint whose server died.
 pub fn is_stale(dir: &Path) -> bool {
     // For as long as its root's attributes are good the kernel answers a stat by itself; room it has to ask for.
-    rustix::fs::statfs(dir).is_err_and(|error| matches!(error, rustix::io::Errno::NOTCONN | rustix::io::Errno::CONNABORTED))
+    rustix::fs::statfs(dir)
+        .is_err_and(|error| matches!(error, rustix::io::Errno::NOTCONN | rustix::io::Errno::CONNABORTED))
 }
 
 /// `major:minor` of a mount.

@@ -54,19 +54,25 @@ pub fn looks_complete(file: &dyn ReadAt, format: Format) -> io::Result<Completen
         Layout::Riff => Completeness::unless(Flaw::Overrun, riff::reaches_its_end(file)?),
         Layout::Ebml => Completeness::unless(Flaw::Overrun, ebml::reaches_its_end(file)?),
         Layout::Tiff => Completeness::unless(Flaw::DataBehindEnd, holds_its_pictures(file)),
-        Layout::Movie | Layout::Cr3 => judge_boxes(file, b"moov")?,
-        Layout::Items => judge_boxes(file, b"meta")?,
+        Layout::Movie | Layout::Cr3 => judge_boxes(file, is_whole_movie)?,
+        Layout::Items => judge_boxes(file, |kind, _| kind == *b"meta")?,
         Layout::Opaque => Completeness::unless(Flaw::Zeros, begins_with_something(file)?),
         Layout::Gif | Layout::Bmp | Layout::Raf => Completeness::Complete,
     })
 }
 
-/// The top boxes tile the file, and the one that makes sense of the others is among them. Rubbish behind that one
-/// is let pass: phones append trailers that are no boxes.
-fn judge_boxes(file: &dyn ReadAt, index: &[u8; 4]) -> io::Result<Completeness> {
+/// An index, or data of a stated length: recorders leave it open (0) until they finish, and a copy that broke off
+/// rarely ends where a box does.
+fn is_whole_movie(kind: [u8; 4], is_open: bool) -> bool {
+    kind == *b"moov" || (kind == *b"mdat" && !is_open)
+}
+
+/// The top boxes tile the file, and one that `makes_whole` is among them; told whether its length is open. Rubbish
+/// behind it is let pass: phones append trailers that are no boxes.
+fn judge_boxes(file: &dyn ReadAt, makes_whole: impl Fn([u8; 4], bool) -> bool) -> io::Result<Completeness> {
     /// Twelve hours in fragments of two seconds are 43,000 boxes.
     const MOST: usize = 200_000;
-    let (mut at, size, mut indexed) = (0, file.size(), false);
+    let (mut at, size, mut whole) = (0, file.size(), false);
     for _ in 0..MOST {
         let mut bytes = [0; 16];
         let n = read_fully(file, at, &mut bytes)?;
@@ -74,10 +80,10 @@ fn judge_boxes(file: &dyn ReadAt, index: &[u8; 4]) -> io::Result<Completeness> {
         if found.declared_end > size {
             return Ok(Completeness::CutOff(Flaw::Overrun));
         }
-        indexed |= found.kind == *index;
+        whole |= makes_whole(found.kind, bytes[..4] == [0; 4]);
         at = found.declared_end;
     }
-    Ok(Completeness::unless(Flaw::NoIndex, indexed))
+    Ok(Completeness::unless(Flaw::NoIndex, whole))
 }
 
 /// Four printable characters (`©` in Mac Roman among them): what is none is no box.
@@ -125,12 +131,13 @@ mod tests {
     #[test]
     fn every_cut_of_a_movie_is_found() {
         let fast_start = [boxed(b"ftyp", b"isom\0\0\0\0"), Movie::default().index(), boxed(b"mdat", &[7; 90])].concat();
-        for file in [Movie::default().file(), fast_start] {
-            let index_end = file.windows(4).position(|name| name == b"moov").expect("an index") - 4
-                + Movie::default().index().len();
+        for (file, whole) in [(Movie::default().file(), &b"mdat"[..]), (fast_start, b"moov")] {
+            let at = file.windows(4).position(|name| name == whole).expect("that box") - 4;
+            let length: [u8; 4] = file[at..at + 4].try_into().expect("four bytes");
+            let end = at + u32::from_be_bytes(length) as usize;
             for len in 8..file.len() {
-                // Fewer than eight bytes of a further box are rubbish behind the index.
-                let told = len < index_end || len > index_end + 7;
+                // Fewer than eight bytes of a further box are rubbish behind the one that counts.
+                let told = len < end || len > end + 7;
                 assert_eq!(judge(&file[..len], Format::Mp4) != Completeness::Complete, told, "{len} of {}", file.len());
             }
             assert_eq!(judge(&file, Format::Mp4), Completeness::Complete);

@@ -10,7 +10,8 @@ const QUALITY: u8 = 88;
 pub fn landscape(seed: u64) -> Vec<u8> {
     let scene = Scene::of(seed);
     let (width, height) = (u32::from(WIDTH), u32::from(HEIGHT));
-    let rgb: Vec<u8> = (0..height).flat_map(|y| (0..width).flat_map(move |x| scene.colour(x as f32, y as f32))).collect();
+    let rgb: Vec<u8> =
+        (0..height).flat_map(|y| (0..width).flat_map(move |x| scene.colour(x as f32, y as f32))).collect();
     let mut jpeg = Vec::new();
     // A vector takes everything, and the size is one that JPEGs may have.
     let _ = Encoder::new(&mut jpeg, QUALITY).encode(&rgb, WIDTH, HEIGHT, ColorType::Rgb);
@@ -36,7 +37,8 @@ impl Scene {
 
     fn colour(self, x: f32, y: f32) -> [u8; 3] {
         for (nearness, crest) in [(1.0, 620.0), (0.7, 520.0), (0.45, 430.0)] {
-            let hill = crest + 50.0 * (x / 170.0 * nearness + self.phase + crest).sin() + 18.0 * (x / 37.0 + crest).sin();
+            let hill =
+                crest + 50.0 * (x / 170.0 * nearness + self.phase + crest).sin() + 18.0 * (x / 37.0 + crest).sin();
             if y > hill {
                 return mix([30.0, 60.0 + 60.0 * self.hue, 50.0], [120.0, 150.0, 160.0], 1.0 - nearness);
             }

@@ -13,7 +13,6 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tokio::time::timeout;
 
-
 /// No answer of the API is longer; a page may hold 100,000 rows of one stamp.
 const LONGEST_ANSWER: u64 = 512 << 20;
 /// As much of a refusal as is read for its code.

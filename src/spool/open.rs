@@ -12,11 +12,7 @@ impl Spool {
     ///
     /// # Errors
     /// As [`Spool::open_file`]; [`VaultError::Corrupt`] for one that no commit is found in.
-    pub fn open_committed(
-        &self,
-        id: VaultId,
-        known_durable: Option<Generation>,
-    ) -> Result<Arc<SpoolFile>, SpoolError> {
+    pub fn open_committed(&self, id: VaultId, known_durable: Option<Generation>) -> Result<Arc<SpoolFile>, SpoolError> {
         match self.open_file(id, known_durable)? {
             Found::File(file) => Ok(file),
             Found::NeverCommitted { .. } => Err(VaultError::Corrupt("nothing was ever committed to it").into()),

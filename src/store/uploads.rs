@@ -109,8 +109,7 @@ pub struct StageTotals {
     pub bytes: u64,
 }
 
-const COLUMNS: &str =
-    "no, ino, vault, stage, size, due, attempts, parked, since, as_is, target, supersedes, file, sent, frozen, killed, generation, adopted";
+const COLUMNS: &str = "no, ino, vault, stage, size, due, attempts, parked, since, as_is, target, supersedes, file, sent, frozen, killed, generation, adopted";
 
 fn malformed() -> StoreError {
     StoreError::Malformed { table: "uploads" }
@@ -307,9 +306,9 @@ impl Tx<'_> {
 
     /// What was parked for this reason is due again. Answers how many there were.
     pub fn unpark(&self, reason: ParkReason, now: Timestamp) -> StoreResult<usize> {
-        let mut update = self.conn.prepare_cached(
-            "UPDATE uploads SET parked = NULL, attempts = 0, due = ?2, since = ?2 WHERE parked = ?1",
-        )?;
+        let mut update = self
+            .conn
+            .prepare_cached("UPDATE uploads SET parked = NULL, attempts = 0, due = ?2, since = ?2 WHERE parked = ?1")?;
         Ok(update.execute(params![reason.word(), now.0])?)
     }
 

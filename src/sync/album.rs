@@ -72,7 +72,8 @@ fn adopt_local(tx: &Tx<'_>, record: &AlbumRecord) -> StoreResult<Option<AlbumRow
         return Ok(None);
     }
     for album in tx.load_albums()?.into_iter().filter(|album| album.state == AlbumState::Local) {
-        let special = matches!(album.kind, AlbumKind::Favorites | AlbumKind::Uncategorized) && album.kind == record.kind;
+        let special =
+            matches!(album.kind, AlbumKind::Favorites | AlbumKind::Uncategorized) && album.kind == record.kind;
         let request = tx.load_create_request(album.no)?;
         let request = request.and_then(|bytes| serde_json::from_slice::<crate::wire::CreateCollection>(&bytes).ok());
         let same = request.is_some_and(|request| request.encrypted_key == record.wrapped_key);

@@ -101,12 +101,7 @@ pub(super) fn apply_row(
 }
 
 /// A photo that this machine sent and had no answer for (I15): known by its wrapped key.
-fn finish_own_upload(
-    tx: &Tx<'_>,
-    context: &Applying<'_>,
-    file: &File,
-    dirty: &mut Dirty,
-) -> Result<bool, StepError> {
+fn finish_own_upload(tx: &Tx<'_>, context: &Applying<'_>, file: &File, dirty: &mut Dirty) -> Result<bool, StepError> {
     if file.owner_id != context.user {
         return Ok(false);
     }
@@ -148,18 +143,12 @@ fn save_photo(
 }
 
 /// Counted, and taken up again when the server says something new of it.
-fn save_unreadable(
-    tx: &Tx<'_>,
-    row: &OpenRow,
-    own: bool,
-    known: Option<&FileRow>,
-) -> Result<bool, StepError> {
+fn save_unreadable(tx: &Tx<'_>, row: &OpenRow, own: bool, known: Option<&FileRow>) -> Result<bool, StepError> {
     if known.is_none_or(|known| known.kind.is_some()) {
         tracing::warn!(file = row.file.id.0, "a photo's record cannot be opened; it is not shown");
         tx.count(Counter::Unreadable, 1)?;
     }
-    let facts =
-        FileFacts { own, kind: None, key: None, label: None, hash: None, hidden: false, stand_in: false };
+    let facts = FileFacts { own, kind: None, key: None, label: None, hash: None, hidden: false, stand_in: false };
     tx.save_file(row.file.id, &facts, &RawRecord::default())?;
     Ok(false)
 }

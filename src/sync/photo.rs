@@ -72,7 +72,8 @@ fn whole(value: &Value) -> Option<i64> {
 /// The record as it came, but for its content's header.
 pub(super) fn raw_record(file: &File) -> RawRecord {
     let bytes = |field: &crate::base::B64| field.bytes().unwrap_or_default();
-    let magic = |magic: &Magic| RawMagic { version: magic.version, header: bytes(&magic.header), data: bytes(&magic.data) };
+    let magic =
+        |magic: &Magic| RawMagic { version: magic.version, header: bytes(&magic.header), data: bytes(&magic.data) };
     RawRecord {
         thumb_header: bytes(&file.thumbnail.decryption_header),
         meta_header: bytes(&file.metadata.decryption_header),

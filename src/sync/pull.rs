@@ -158,10 +158,9 @@ impl Sync {
         let page = self.remote.fetch_albums(from(cursor, reach)).await?;
         let newest = page.last.unwrap_or(cursor).max(cursor);
         let keys = Arc::clone(&self.keys);
-        let opened: Vec<_> = on_blocking_thread(move || {
-            page.rows.iter().map(|album| (album.id, open_album(&keys, album))).collect()
-        })
-        .await?;
+        let opened: Vec<_> =
+            on_blocking_thread(move || page.rows.iter().map(|album| (album.id, open_album(&keys, album))).collect())
+                .await?;
         for batch in opened.chunks(BATCH) {
             self.apply_albums(batch)?;
         }
@@ -303,7 +302,9 @@ impl Sync {
         let sizes: Vec<_> = asked.buffer_unordered(SIZES_AT_ONCE).collect().await;
         for (file, size) in sizes {
             match size {
-                Ok(size) => rows.iter_mut().filter(|row| row.lacks_size() == Some(file)).for_each(|row| row.set_size(size)),
+                Ok(size) => {
+                    rows.iter_mut().filter(|row| row.lacks_size() == Some(file)).for_each(|row| row.set_size(size))
+                }
                 // Without its size it is not listed; counted as unreadable.
                 Err(error) if error.status().is_some() => tracing::debug!(file = file.0, %error, "a size is not known"),
                 Err(error) => return Err(error.into()),

@@ -163,8 +163,7 @@ impl Sync {
         if from_id == to_id {
             return Ok(());
         }
-        let request =
-            MoveFiles { from_collection_id: from_id, to_collection_id: to_id, files: self.wrap(to, files)? };
+        let request = MoveFiles { from_collection_id: from_id, to_collection_id: to_id, files: self.wrap(to, files)? };
         Ok(self.remote.move_files(&request).await?)
     }
 
@@ -373,21 +372,25 @@ fn revive_album(tx: &Tx<'_>, op: &OpRow, dirty: &mut Dirty) -> Result<(), StoreE
 fn sentence(tx: &Tx<'_>, op: &OpRow, why: &str) -> Result<String, StoreError> {
     let album = |no: Option<AlbumNo>| -> Result<String, StoreError> {
         let row = no.map(|no| tx.load_album(no)).transpose()?.flatten();
-        Ok(row.map_or_else(|| "an album".into(), |row| match row.kind {
-            AlbumKind::Uncategorized => "Uncategorized".into(),
-            _ => format!("'{}'", Printable(row.display_name().as_bytes())),
-        }))
+        Ok(row.map_or_else(
+            || "an album".into(),
+            |row| match row.kind {
+                AlbumKind::Uncategorized => "Uncategorized".into(),
+                _ => format!("'{}'", Printable(row.display_name().as_bytes())),
+            },
+        ))
     };
     let file = op.file.map(|file| tx.load_file(file)).transpose()?.flatten();
-    let photo = file.and_then(|file| file.label).map_or_else(
-        || "a photo".into(),
-        |label| format!("'{}'", Printable(label.display_name().as_bytes())),
-    );
+    let photo = file
+        .and_then(|file| file.label)
+        .map_or_else(|| "a photo".into(), |label| format!("'{}'", Printable(label.display_name().as_bytes())));
     let what = match op.kind {
         OpKind::Leave => format!("{photo} could not be taken out of {}", album(op.from)?),
         OpKind::Move => format!("{photo} could not be moved from {} to {}", album(op.from)?, album(op.to)?),
         OpKind::Add => format!("{photo} could not be added to {}", album(op.to)?),
-        OpKind::NamePhoto => format!("{photo} could not be renamed to '{}'", Printable(op.name.as_deref().unwrap_or("").as_bytes())),
+        OpKind::NamePhoto => {
+            format!("{photo} could not be renamed to '{}'", Printable(op.name.as_deref().unwrap_or("").as_bytes()))
+        }
         OpKind::NameAlbum => format!("the album {} could not be renamed", album(op.from)?),
         OpKind::DeleteAlbum => format!("the album {} could not be removed", album(op.from)?),
     };

@@ -52,9 +52,8 @@ pub fn adopt_spool(
     for swept in spool.sweep(|id| rows.get(&id).and_then(|row| row.generation)) {
         seen.insert(swept.id);
         match rows.get(&swept.id) {
-            Some(row) => namespace.commit(Origin::Elsewhere, |tx, dirty| {
-                meet(tx, row.clone(), &swept, now, settle, &mut found, dirty)
-            })?,
+            Some(row) => namespace
+                .commit(Origin::Elsewhere, |tx, dirty| meet(tx, row.clone(), &swept, now, settle, &mut found, dirty))?,
             None => sort_stray(spool, swept, &mut strays, &mut empty, &mut found)?,
         }
     }
@@ -131,8 +130,7 @@ fn take_record(
 ) -> Result<(), StepError> {
     if let Some(node) = tx.load_node(row.ino)?.filter(|node| node.vault == Some(row.vault)) {
         // A time set after the flush is in the row alone, and later than what the record says of it.
-        let (mtime, ctime) =
-            if node.size == len { (node.mtime, node.ctime) } else { (record.mtime, record.ctime) };
+        let (mtime, ctime) = if node.size == len { (node.mtime, node.ctime) } else { (record.mtime, record.ctime) };
         tx.save_node(&NodeRow { size: len, mtime, ctime, ..node })?;
         dirty.ino(row.ino);
     }
@@ -325,4 +323,3 @@ fn make_directories(
     }
     Ok(parent)
 }
-

@@ -154,8 +154,11 @@ fn replace_version(
     dirty: &mut Dirty,
 ) -> Result<(), StepError> {
     let others = tx.load_nodes_of_file(old)?;
-    let kept: Vec<AlbumNo> =
-        others.iter().filter(|node| node.ino != row.ino && node.vault.is_none()).filter_map(|node| node.album).collect();
+    let kept: Vec<AlbumNo> = others
+        .iter()
+        .filter(|node| node.ino != row.ino && node.vault.is_none())
+        .filter_map(|node| node.album)
+        .collect();
     for member in tx.load_memberships(old)?.into_iter().filter(MemberRow::is_visible) {
         let album = tx.load_album(member.album)?.filter(|album| album.own && album.is_home());
         let Some(album) = album else { continue };

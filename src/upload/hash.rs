@@ -7,9 +7,9 @@ use crate::base::{FileId, FileKind, ParkReason, Timestamp};
 use crate::crypto::{ContentHash, ContentHasher};
 use crate::media::{MediaKind, Sniffed};
 use crate::namespace::{Dirty, path_of};
+use crate::spool::SpoolFile;
 use crate::store::{FileRow, NodeKind, NodeRow, Rows, Tx, UploadBlob, UploadRow};
 use crate::tree::{Dedup, Stage};
-use crate::spool::SpoolFile;
 use std::sync::Arc;
 
 /// Bytes read at a time.
@@ -127,7 +127,8 @@ fn plan(tx: &Tx<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -> Result<P
         return Ok(Plan::Link(file));
     }
     let twins = tx.load_twins(&hashed.hash, hashed.kind())?;
-    let mut earlier = twins.iter().filter(|twin| twin.no.0 < row.no.0 && twin.parked.is_none() && twin.stage != Stage::Twin);
+    let mut earlier =
+        twins.iter().filter(|twin| twin.no.0 < row.no.0 && twin.parked.is_none() && twin.stage != Stage::Twin);
     let same_name = |twin: &&UploadRow| {
         let facts: Option<Hashed> = load_blob(tx, twin.no, UploadBlob::Facts).ok().flatten();
         dedup == Dedup::Content || facts.is_some_and(|facts| facts.title == hashed.title)
@@ -156,7 +157,9 @@ fn find_equal(
 fn is_live(rows: &Rows<'_>, file: &FileRow) -> Result<bool, crate::store::StoreError> {
     for member in rows.load_memberships(file.id)?.into_iter().filter(crate::store::MemberRow::is_visible) {
         let album = rows.load_album(member.album)?;
-        if album.is_some_and(|album| album.own && album.is_present() && album.visibility != crate::base::Visibility::Hidden) {
+        if album
+            .is_some_and(|album| album.own && album.is_present() && album.visibility != crate::base::Visibility::Hidden)
+        {
             return Ok(true);
         }
     }

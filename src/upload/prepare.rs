@@ -11,9 +11,9 @@ use crate::crypto::{FileKey, StreamHeader, seal_blob};
 use crate::media::job::Request;
 use crate::media::{DateSource, Facts, HEAD, Sniffed, Zone, stand_in};
 use crate::namespace::path_of;
+use crate::spool::SpoolFile;
 use crate::store::{UploadBlob, UploadRow};
 use crate::tree::Stage;
-use crate::spool::SpoolFile;
 use std::sync::Arc;
 
 /// What the media work found.

@@ -74,7 +74,13 @@ pub(super) struct Resealing {
 }
 
 impl Resealing {
-    pub(super) fn new(vault: Arc<SpoolFile>, key: FileKey, header: StreamHeader, macs: MacIndex, plain_len: u64) -> Self {
+    pub(super) fn new(
+        vault: Arc<SpoolFile>,
+        key: FileKey,
+        header: StreamHeader,
+        macs: MacIndex,
+        plain_len: u64,
+    ) -> Self {
         Self { vault, key, header, macs, plain_len, last: Mutex::new(None) }
     }
 
@@ -89,8 +95,7 @@ impl Resealing {
         let mut plain = vec![0; len];
         read_exactly(&self.vault, index * CHUNK as u64, &mut plain)?;
         let mut sealed = vec![0; len + crate::crypto::CHUNK_OVERHEAD];
-        let mut sealer =
-            StreamSealer::resume(&self.key, &self.header, index, &self.macs).map_err(io::Error::other)?;
+        let mut sealer = StreamSealer::resume(&self.key, &self.header, index, &self.macs).map_err(io::Error::other)?;
         let is_last = index + 1 == chunk_count(self.plain_len);
         let mac = sealer.seal_chunk(&plain, is_last, &mut sealed).map_err(io::Error::other)?;
         // Other bytes than were sealed first would give one key and nonce two plaintexts (I3).

@@ -7,9 +7,9 @@ use crate::base::{ParkReason, UploadNo};
 use crate::fetch::FetchError;
 use crate::namespace::{Dirty, Origin};
 use crate::remote::RemoteError;
+use crate::spool::{SpoolError, SpoolFile};
 use crate::store::{Rows, StoreError, Tx, UploadBlob, UploadRow};
 use crate::tree::Stage;
-use crate::spool::{SpoolError, SpoolFile};
 use crate::vault::VaultError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -108,9 +108,9 @@ impl Uploader {
     }
 
     pub(super) fn load_blob<T: DeserializeOwned>(&self, row: &UploadRow, blob: UploadBlob) -> Result<T, StepError> {
-        self.store().read(|rows| load_blob(rows, row.no, blob))?.ok_or_else(|| {
-            StepError::park(ParkReason::Corrupt, "what an earlier step wrote down cannot be read back")
-        })
+        self.store()
+            .read(|rows| load_blob(rows, row.no, blob))?
+            .ok_or_else(|| StepError::park(ParkReason::Corrupt, "what an earlier step wrote down cannot be read back"))
     }
 
     pub(super) fn open_spooled(&self, row: &UploadRow) -> Result<std::sync::Arc<SpoolFile>, StepError> {

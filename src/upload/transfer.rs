@@ -94,12 +94,7 @@ impl Uploader {
     }
 
     /// Parts that are there already, from before a restart too, are not sent again.
-    async fn put_in_parts(
-        &self,
-        row: &UploadRow,
-        prepared: &Prepared,
-        md5s: &[[u8; 16]],
-    ) -> Result<String, StepError> {
+    async fn put_in_parts(&self, row: &UploadRow, prepared: &Prepared, md5s: &[[u8; 16]]) -> Result<String, StepError> {
         let mut transfer: Transfer =
             self.store().read(|rows| load_blob(rows, row.no, UploadBlob::Transfer))?.unwrap_or_default();
         let target = match transfer.target.clone() {
@@ -119,9 +114,7 @@ impl Uploader {
         while let Some(part) = sending.try_next().await? {
             transfer.done.push(part);
             self.note_sent(row.no, transfer.done.len() as u64 * PART);
-            self.commit_step(row, |tx, now, _| {
-                Ok(save_blob(tx, now.no, UploadBlob::Transfer, Some(&transfer))?)
-            })?;
+            self.commit_step(row, |tx, now, _| Ok(save_blob(tx, now.no, UploadBlob::Transfer, Some(&transfer))?))?;
         }
         drop(sending);
         transfer.done.sort_by_key(|part| part.number);
@@ -204,9 +197,8 @@ impl Uploader {
                 Target::Directory(dir) => resolve_album(tx, &self.options.drops, dir, now, dirty)?,
                 Target::Album(album) => Some(album),
             };
-            let uncategorized = || {
-                crate::namespace::special_album(tx, crate::base::AlbumKind::Uncategorized, now, dirty)
-            };
+            let uncategorized =
+                || crate::namespace::special_album(tx, crate::base::AlbumKind::Uncategorized, now, dirty);
             let album = album.map_or_else(uncategorized, Ok)?;
             row.target = Some(album);
             tx.save_upload(&row)?;

@@ -23,9 +23,9 @@ use super::file::{LastCommit, Poison, SealedFile, State};
 use super::head::open_head;
 use super::layout::{BATCH, BLOCK, CELLS_AT, Generation, HEAD_LEN, NONCE, SLOT_LEN, TAG};
 use super::map::{Block, BlockMap};
-use crate::base::PageBuf;
 use super::record::CommitRecord;
 use super::slot::{MapPlace, Slot, slot_offset};
+use crate::base::PageBuf;
 use crate::crypto::DeviceKey;
 use std::sync::Arc;
 

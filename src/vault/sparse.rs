@@ -17,9 +17,9 @@ use super::layout::{
     BATCH, BLOCK, BlockIndex, CELLS_AT, Cell, HEAD_LEN, MAX_LEN, SLOT_LEN, STRIDE, block_count, padded_len,
 };
 use super::map::{Block, BlockMap};
-use crate::base::PageBuf;
 use super::recover::{open_slots, read_map};
 use super::slot::Slot;
+use crate::base::PageBuf;
 use crate::base::VaultId;
 use crate::crypto::{DeviceKey, random};
 use std::io;

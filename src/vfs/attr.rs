@@ -1,8 +1,8 @@
 //! Changing attributes: stored and shown at once, used for the upload if it has not happened yet (semantics 3).
 
+use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::lookup::Found;
-use super::Vfs;
 use crate::base::{Ino, Nanos};
 use crate::namespace::{Dirty, relist};
 use crate::store::{NodeRow, Tx};

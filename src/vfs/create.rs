@@ -1,11 +1,11 @@
 //! Making files and directories.
 
+use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::handles::Handle;
 use super::local::{LocalFile, LocalState};
 use super::lookup::Found;
 use super::open::Opened;
-use super::Vfs;
 use crate::base::{AlbumKind, Ino, Timestamp, UploadNo};
 use crate::namespace::{DirInfo, Dirty};
 use crate::store::{NodeKind, NodeRow, Tx, UploadRow};

@@ -1,9 +1,9 @@
 //! What can go wrong with a file operation, and the errno the caller sees: chosen here and nowhere else.
 
 use crate::namespace::NamespaceError;
+use crate::spool::SpoolError;
 use crate::store::StoreError;
 use crate::tree::Refusal;
-use crate::spool::SpoolError;
 use crate::vault::VaultError;
 use std::io;
 use thiserror::Error;

@@ -1,13 +1,13 @@
 //! Files of this machine while they are open: one state per inode, shared by all its handles.
 
-use super::error::{VfsError, VfsResult};
 use super::Vfs;
+use super::error::{VfsError, VfsResult};
 use crate::base::sync::{Mutex, MutexGuard};
 use crate::base::{Ino, Nanos, UploadNo, VaultId};
 use crate::namespace::path_of;
+use crate::spool::SpoolFile;
 use crate::store::{ContentRow, NodeKind, NodeRow, Rows};
 use crate::tree::Stage;
-use crate::spool::SpoolFile;
 use crate::vault::CommitRecord;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Looking up, listing, and how much room there is.
 
-use super::error::{VfsError, VfsResult};
 use super::Vfs;
+use super::error::{VfsError, VfsResult};
 use crate::base::Ino;
 use crate::namespace::{Attr, Entry, NamespaceError};
 use crate::tree::FixedPlace;
@@ -86,12 +86,7 @@ impl Vfs {
     ///
     /// # Errors
     /// As [`Self::lookup`].
-    pub fn readdir(
-        &self,
-        ino: Ino,
-        offset: u64,
-        mut each: impl FnMut(u64, &Entry, &Found) -> bool,
-    ) -> VfsResult<()> {
+    pub fn readdir(&self, ino: Ino, offset: u64, mut each: impl FnMut(u64, &Entry, &Found) -> bool) -> VfsResult<()> {
         Ok(self.namespace.list(ino, offset, |next, entry, attr| each(next, entry, &self.dress(*attr)))?)
     }
 

@@ -126,4 +126,3 @@ impl Vfs {
         if self.options.read_only { Err(VfsError::ReadOnly) } else { Ok(()) }
     }
 }
-

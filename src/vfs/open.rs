@@ -1,9 +1,9 @@
 //! Opening, flushing and closing.
 
+use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::handles::Handle;
 use super::local::LocalState;
-use super::Vfs;
 use crate::base::{Ino, InoKind};
 use crate::namespace::{Dirty, path_of};
 use crate::store::{ContentRow, NodeKind, Rows, Tx};

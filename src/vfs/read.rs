@@ -1,9 +1,9 @@
 //! Reading: from memory at once, from the disk on a blocking thread, from Ente as a future.
 
+use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::handles::Handle;
 use super::local::LocalFile;
-use super::Vfs;
 use crate::base::PageBuf;
 use crate::fetch::{Fetch, FetchError, Piece};
 use crate::store::ContentRow;

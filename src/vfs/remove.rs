@@ -1,8 +1,8 @@
 //! Removing: from an album the photo leaves it, from a drop the entry goes (semantics 4).
 
+use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::local::LocalState;
-use super::Vfs;
 use crate::base::{Ino, Nanos, Timestamp};
 use crate::namespace::{DirInfo, Dirty, Entry, EntryKey, delete_album, leave_album};
 use crate::store::{NodeKind, NodeRow, Tx, UploadRow};
@@ -135,7 +135,13 @@ pub(super) fn revert_empty_version(tx: &Tx<'_>, ino: Ino, now: Timestamp, dirty:
     Ok(true)
 }
 
-pub(super) fn remove_directory(tx: &Tx<'_>, parent: Ino, entry: &Entry, now: Nanos, dirty: &mut Dirty) -> VfsResult<()> {
+pub(super) fn remove_directory(
+    tx: &Tx<'_>,
+    parent: Ino,
+    entry: &Entry,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> VfsResult<()> {
     match entry.key {
         EntryKey::Album(album) => {
             let album = tx.load_album(album)?.ok_or(VfsError::NotFound)?;

@@ -1,8 +1,8 @@
 //! Renaming and moving (semantics 3). What is in the way goes first, by the rules of its own removal.
 
+use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::remove::{forget_entry, remove_directory};
-use super::Vfs;
 use crate::base::{AlbumNo, FileId, Ino, Nanos};
 use crate::namespace::{
     DirInfo, Dirty, Entry, EntryKey, leave_album, move_photo, name_album, name_photo, path_of, resolve_album,

@@ -1,14 +1,14 @@
 //! The first write to a file: into its own spool file while that may change, else into a new one that
 //! supersedes it (I2, semantics 2.12).
 
+use super::Vfs;
 use super::error::VfsResult;
 use super::local::LocalState;
-use super::Vfs;
 use crate::base::{Part, UploadNo};
 use crate::namespace::Dirty;
+use crate::spool::SpoolFile;
 use crate::store::{NodeRow, Tx, UploadRow};
 use crate::tree::{Event, Stage, Verdict, on_event};
-use crate::spool::SpoolFile;
 use crate::vault::Base;
 use std::sync::Arc;
 

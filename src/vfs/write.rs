@@ -1,9 +1,9 @@
 //! Writing, truncating, allocating.
 
+use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::handles::Handle;
 use super::local::{LocalFile, LocalState};
-use super::Vfs;
 use crate::base::Ino;
 use crate::crypto::cipher_len;
 use crate::wire::MAX_OBJECT;
@@ -73,7 +73,11 @@ impl Vfs {
         self.make_writable(state, size == 0)?;
         self.check_growth(state, size)?;
         let vault = Arc::clone(state.bytes()?);
-        if size < vault.len() { vault.truncate(size)? } else { vault.extend(size)? }
+        if size < vault.len() {
+            vault.truncate(size)?
+        } else {
+            vault.extend(size)?
+        }
         self.note_size(state, size);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Extended attributes: `user.ente.*` are facts, other `user.*` are kept here (semantics 3).
 
-use super::error::{VfsError, VfsResult};
 use super::Vfs;
+use super::error::{VfsError, VfsResult};
 use crate::base::Ino;
 use crate::namespace::{photo_of, reason_of, state_of};
 use crate::store::{Rows, StoreResult};
