@@ -14,7 +14,7 @@ use crate::sync::{PullProgress, SyncOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
@@ -104,6 +104,7 @@ struct Mount {
     engine: Arc<Engine>,
     dir: PathBuf,
     workers: JoinSet<()>,
+    beside: Beside,
     control: ControlServer,
     stop: Arc<Notify>,
     session: JoinHandle<std::io::Result<()>>,
@@ -122,9 +123,10 @@ impl Mount {
         let mounted = mount(&engine, &dir, reporter).await?;
         let failed = |error| Failure::new(Exit::Other, "state directory", error, "check its disk");
         lock.write_holder(Some(&dir)).map_err(failed)?;
-        let workers = spawn_workers(&engine);
+        let beside = Beside::start().map_err(failed)?;
+        let workers = spawn_workers(&engine, &beside.handle());
         let session = tokio::task::spawn_blocking(move || mounted.join());
-        Ok(Self { engine, dir, workers, control, stop, session, lock })
+        Ok(Self { engine, dir, workers, beside, control, stop, session, lock })
     }
 
     /// Until the mount is gone: unmounted from outside, by a signal, or because a command asked for it.
@@ -210,10 +212,44 @@ async fn mount(engine: &Arc<Engine>, dir: &Path, reporter: Arc<Reporter>) -> Res
     mounted.map_err(|error| mount_failure(&error))
 }
 
-fn spawn_workers(engine: &Arc<Engine>) -> JoinSet<()> {
+/// Threads that give way to everybody else: uploads hash and seal there, while copies into the mount go on at the
+/// speed of the disk.
+struct Beside(Option<Runtime>);
+
+impl Beside {
+    /// Of 19; every step is a tenth of the processor less against somebody at 0.
+    const NICE: i32 = 10;
+
+    fn start() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("upload")
+            .on_thread_start(|| {
+                // Of this thread alone. One that keeps its rank works as well.
+                let _ = rustix::process::setpriority_process(None, Self::NICE);
+            })
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn handle(&self) -> Handle {
+        self.0.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // Nobody waits: what runs may be cut off anywhere.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn spawn_workers(engine: &Arc<Engine>, beside: &Handle) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     spawn_duties(engine, &mut workers);
-    workers.spawn(Arc::clone(&engine.uploader).run());
+    workers.spawn_on(Arc::clone(&engine.uploader).run(), beside);
     let (sync, uploader) = (Arc::clone(&engine.sync), Arc::clone(&engine.uploader));
     let (options, bells) = (SyncOptions { poll: engine.options.poll }, engine.bells.clone());
     workers.spawn(sync.run(options, bells.pull, bells.ops, uploader));

@@ -43,7 +43,7 @@ impl SpoolFile {
 
     /// For parsers, hashes and uploads; lives as long as it is needed.
     pub fn reader(&self) -> SealedReader {
-        SealedReader(Arc::clone(&self.file))
+        SealedReader::new(Arc::clone(&self.file))
     }
 }
 

@@ -5,7 +5,8 @@ use super::error::VaultError;
 use super::file::{SealedFile, State};
 use super::layout::{BATCH, BLOCK, BlockIndex, Piece, pieces};
 use super::map::{Block, Stored};
-use crate::base::ReadAt;
+use crate::base::sync::Mutex;
+use crate::base::{PageBuf, ReadAt};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -80,17 +81,58 @@ fn gaps_of(state: &State, piece: &Piece) -> Vec<Range<u64>> {
     gaps.into_iter().map(|gap| start + gap.start as u64..start + gap.end as u64).collect()
 }
 
-/// A file as parsers, hashes and uploads read it: a byte that is not here is an error.
-#[derive(Clone)]
-pub struct SealedReader(pub Arc<SealedFile>);
+/// A file as parsers, hashes and uploads read it: a byte that is not here is an error. For a file that nobody writes
+/// to meanwhile: parsers hop about in a few bytes at a time, and the block of the last hop is kept opened.
+pub struct SealedReader {
+    file: Arc<SealedFile>,
+    last: Mutex<Option<OpenBlock>>,
+}
 
-impl ReadAt for SealedReader {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.0.read_at(offset, buf)?;
+struct OpenBlock {
+    index: BlockIndex,
+    bytes: PageBuf,
+    len: usize,
+}
+
+impl SealedReader {
+    pub fn new(file: Arc<SealedFile>) -> Self {
+        Self { file, last: Mutex::new(None) }
+    }
+
+    fn read_whole(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(offset, buf)?;
         if read.gaps.is_empty() { Ok(read.len) } else { Err(VaultError::BaseMissing.into()) }
     }
 
+    fn read_within(&self, index: BlockIndex, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let mut last = self.last.lock();
+        if last.as_ref().is_none_or(|open| open.index != index) {
+            let mut bytes = last.take().map_or_else(|| PageBuf::zeroed(BLOCK), |open| open.bytes);
+            let len = self.read_whole(index.start(), &mut bytes)?;
+            *last = Some(OpenBlock { index, bytes, len });
+        }
+        let open = last.as_ref().ok_or(io::ErrorKind::UnexpectedEof)?;
+        let start = ((offset - index.start()) as usize).min(open.len);
+        let len = buf.len().min(open.len - start);
+        buf[..len].copy_from_slice(&open.bytes[start..start + len]);
+        Ok(len)
+    }
+}
+
+impl ReadAt for SealedReader {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let end = offset.saturating_add(buf.len() as u64).min(self.size());
+        if offset >= end {
+            return Ok(0);
+        }
+        let index = BlockIndex::of(offset);
+        if buf.len() < BLOCK && BlockIndex::of(end - 1) == index {
+            return self.read_within(index, offset, buf);
+        }
+        self.read_whole(offset, buf)
+    }
+
     fn size(&self) -> u64 {
-        self.0.len()
+        self.file.len()
     }
 }
