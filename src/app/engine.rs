@@ -83,7 +83,8 @@ impl Engine {
             .map_err(|error| Failure::store("drop directories", &error))?;
         let (token, session_over) = (session.token_cell(), Bell::default());
         let remote = connect(&session.endpoint, token.clone(), session_over.clone())?;
-        let (bells, isolated) = (Bells::default(), isolated(isolation)?);
+        let bells = Bells { ops: namespace.pending().clone(), ..Bells::default() };
+        let isolated = isolated(isolation)?;
         let fetch_options = FetchOptions { timeout: options.read_timeout, cores: cores() };
         let bad_chunk = bad_chunk_noter(&namespace, &clock);
         let fetch = Arc::new(Fetch::new(

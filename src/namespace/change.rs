@@ -10,6 +10,7 @@ pub struct Dirty {
     pub(super) albums: Vec<AlbumNo>,
     pub(super) inos: Vec<Ino>,
     pub(super) dirs: Vec<Ino>,
+    pub(super) is_pending: bool,
 }
 
 impl Dirty {
@@ -31,6 +32,11 @@ impl Dirty {
     /// An inode's attributes changed.
     pub fn ino(&mut self, ino: Ino) {
         self.inos.push(ino);
+    }
+
+    /// A change to the account was recorded, to be pushed.
+    pub fn pending(&mut self) {
+        self.is_pending = true;
     }
 
     /// All of a directory may have changed.

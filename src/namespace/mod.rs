@@ -37,6 +37,7 @@ pub use path::{directory_of, path_of};
 pub use space::Space;
 pub use state::{FileState, current_upload, photo_of, reason_of, state_of};
 
+use crate::base::sync::Bell;
 use crate::base::{Ino, Nanos};
 use crate::store::{Store, StoreError, StoreResult, Tx};
 use memo::{Memo, Written};
@@ -52,11 +53,13 @@ pub struct Namespace {
     space: Space,
     memo: crate::base::sync::RwLock<Memo>,
     listener: crate::base::sync::RwLock<Option<Listener>>,
+    pending: Bell,
 }
 
 impl Namespace {
     pub fn new(store: Arc<Store>, defaults: Defaults) -> Self {
-        Self { store, defaults, space: Space::default(), memo: Default::default(), listener: Default::default() }
+        let (memo, listener) = Default::default();
+        Self { store, defaults, space: Space::default(), memo, listener, pending: Bell::default() }
     }
 
     pub fn store(&self) -> &Arc<Store> {
@@ -70,6 +73,11 @@ impl Namespace {
     /// How much room is left.
     pub fn space(&self) -> &Space {
         &self.space
+    }
+
+    /// Rung when a change to the account is recorded, whoever made it: a person, an upload or a pull.
+    pub fn pending(&self) -> &Bell {
+        &self.pending
     }
 
     /// Who is told which names and attributes the kernel must ask for again. Called from any thread; it must
@@ -93,6 +101,9 @@ impl Namespace {
         let invalidations = self.refresh(&writer.rows(), &dirty);
         drop(writer);
         self.tell(origin.without_own(invalidations));
+        if dirty.is_pending {
+            self.pending.ring();
+        }
         Ok(outcome)
     }
 

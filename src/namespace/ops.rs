@@ -83,6 +83,7 @@ pub fn leave_album(tx: &Tx<'_>, from: AlbumNo, file: FileId, now: Nanos, dirty: 
     let op =
         NewOp { file: Some(file), from: Some(from), to: Some(to), ..NewOp::new(OpKind::Leave, now.to_timestamp()) };
     tx.insert_op(&op)?;
+    dirty.pending();
     leave(tx, from, file, dirty)?;
     if home.is_none() { enter(tx, to, file, dirty) } else { Ok(()) }
 }
@@ -101,6 +102,7 @@ pub fn move_photo(
     }
     let op = NewOp { file: Some(file), from: Some(from), to: Some(to), ..NewOp::new(OpKind::Move, now.to_timestamp()) };
     tx.insert_op(&op)?;
+    dirty.pending();
     leave(tx, from, file, dirty)?;
     enter(tx, to, file, dirty)
 }
@@ -117,6 +119,7 @@ pub fn add_photo(tx: &Tx<'_>, file: FileId, to: AlbumNo, now: Nanos, dirty: &mut
         return move_photo(tx, file, uncategorized.no, to, now, dirty);
     }
     tx.insert_op(&NewOp { file: Some(file), to: Some(to), ..NewOp::new(OpKind::Add, now.to_timestamp()) })?;
+    dirty.pending();
     enter(tx, to, file, dirty)
 }
 
@@ -124,6 +127,7 @@ pub fn add_photo(tx: &Tx<'_>, file: FileId, to: AlbumNo, now: Nanos, dirty: &mut
 pub fn name_photo(tx: &Tx<'_>, file: FileId, name: &str, now: Nanos, dirty: &mut Dirty) -> StoreResult<()> {
     let op = NewOp { file: Some(file), name: Some(name.into()), ..NewOp::new(OpKind::NamePhoto, now.to_timestamp()) };
     tx.insert_op(&op)?;
+    dirty.pending();
     tx.save_file_want_name(file, Some(name))?;
     rename_photo(tx, file, dirty)
 }
@@ -139,6 +143,7 @@ pub fn name_album(tx: &Tx<'_>, album: &AlbumRow, name: &str, now: Nanos, dirty: 
             ..NewOp::new(OpKind::NameAlbum, now.to_timestamp())
         };
         tx.insert_op(&op)?;
+        dirty.pending();
         tx.save_album_want_name(album.no, Some(name))?;
     }
     tx.save_album_shown(album.no, Some(name.as_bytes()))?;
@@ -152,6 +157,7 @@ pub fn delete_album(tx: &Tx<'_>, album: &AlbumRow, now: Nanos, dirty: &mut Dirty
         tx.save_album_state(album.no, AlbumState::Deleted)?;
     } else {
         tx.insert_op(&NewOp { from: Some(album.no), ..NewOp::new(OpKind::DeleteAlbum, now.to_timestamp()) })?;
+        dirty.pending();
         tx.save_album_state(album.no, AlbumState::Deleting)?;
     }
     tx.save_album_shown(album.no, None)?;

@@ -59,13 +59,32 @@ impl AlbumMaker {
         if album.state != AlbumState::Local {
             return Err(AlbumMakingError::Gone);
         }
-        let request = self.request(&album)?;
-        let made = match self.remote.create_album(&request).await {
-            Ok(made) => made,
-            Err(error) => self.look_for(&request, error).await?,
+        let (request, is_new) = self.request(&album)?;
+        // A stored one may have been sent by a process that was killed before the answer came.
+        let found = if is_new { None } else { self.find(&request).await? };
+        let made = match found {
+            Some(found) => found,
+            None => self.create(&request).await?,
         };
         self.keep(&album, &request, &made)?;
         Ok(made.id)
+    }
+
+    async fn create(&self, request: &CreateCollection) -> Result<Collection, AlbumMakingError> {
+        match self.remote.create_album(request).await {
+            Ok(made) => Ok(made),
+            // The outcome is not known: it may be there all the same.
+            Err(error) if on_answer(Call::CreateAlbum, &error, 0) == Answer::PullAndCompare => {
+                self.find(request).await?.ok_or(AlbumMakingError::Remote(error))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The album that this very request made, known by its wrapped key.
+    async fn find(&self, request: &CreateCollection) -> Result<Option<Collection>, AlbumMakingError> {
+        let albums = self.remote.fetch_albums(Timestamp::ZERO).await?;
+        Ok(albums.rows.into_iter().find(|album| album.encrypted_key == request.encrypted_key && !album.is_deleted))
     }
 
     fn load(&self, no: AlbumNo) -> Result<AlbumRow, AlbumMakingError> {
@@ -73,30 +92,20 @@ impl AlbumMaker {
         album.filter(AlbumRow::is_present).ok_or(AlbumMakingError::Gone)
     }
 
-    /// The stored request, made and stored where there is none yet. Durable before it is sent.
-    fn request(&self, album: &AlbumRow) -> Result<CreateCollection, AlbumMakingError> {
+    /// The stored request, made and stored where there is none yet, and whether it was. Durable before it is sent.
+    fn request(&self, album: &AlbumRow) -> Result<(CreateCollection, bool), AlbumMakingError> {
         let store = self.namespace.store();
         let (stored, key) =
             store.read(|rows| Ok((rows.load_create_request(album.no)?, rows.load_album_key(album.no)?)))?;
         if let Some(request) = stored.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
-            return Ok(request);
+            return Ok((request, false));
         }
         let key = key.ok_or(AlbumMakingError::Gone)?;
         let request = self.keys.wrap_new_collection(album.name.as_bytes(), album.kind, &key);
         let bytes = serde_json::to_vec(&request).map_err(|_| AlbumMakingError::Gone)?;
         store.write(|tx| tx.save_create_request(album.no, &bytes))?;
         store.sync()?;
-        Ok(request)
-    }
-
-    /// The outcome is not known: it may be there all the same.
-    async fn look_for(&self, request: &CreateCollection, error: RemoteError) -> Result<Collection, AlbumMakingError> {
-        if on_answer(Call::CreateAlbum, &error, 0) != Answer::PullAndCompare {
-            return Err(error.into());
-        }
-        let albums = self.remote.fetch_albums(Timestamp::ZERO).await?;
-        let found = albums.rows.into_iter().find(|album| album.encrypted_key == request.encrypted_key);
-        found.ok_or(AlbumMakingError::Remote(error))
+        Ok((request, true))
     }
 
     /// Of a special kind the server answers the one that was there, with its own key.

@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 /// Around the block (64 KiB) and the chunk (4 MiB), which make a photo's bytes several.
 const SIZES: [usize; 6] = [100, 65_000, 140_000, (4 << 20) - 9000, (4 << 20) + 1, (9 << 20) + 77];
@@ -174,6 +175,7 @@ fn a_photo_changed_elsewhere_is_never_a_mix_of_two_versions() {
                     // Its name passes on between two pulls' rows.
                     Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}"),
                 }
+                thread::sleep(Duration::from_millis(20));
             }
             versions
         });
