@@ -176,6 +176,7 @@ impl Mount {
     /// Everybody stops between two steps; everything known is made durable.
     async fn finish(mut self) -> Result<(), Failure> {
         self.workers.shutdown().await;
+        drop(self.beside);
         drop(self.control);
         let engine = Arc::clone(&self.engine);
         let closed = tokio::task::spawn_blocking(move || {
