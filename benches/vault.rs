@@ -4,11 +4,11 @@
 //! are needed, and root to drop the page cache.
 
 use criterion::{Criterion, Throughput, criterion_group};
-use entefs::base::{FileId, Ino, Nanos, Part, ReadAt, VaultId};
+use entefs::base::{FileId, Ino, Nanos, PageBuf, Part, ReadAt, VaultId};
 use entefs::cache::{Cache, CacheRead};
 use entefs::crypto::{DeviceKey, StreamHeader};
 use entefs::spool::{Found, Spool, SpoolOptions};
-use entefs::vault::{CommitRecord, Disk, PageBuf, SealedFile, WriteBudget};
+use entefs::vault::{CommitRecord, Disk, SealedFile, WriteBudget};
 use std::hint::black_box;
 use std::io;
 use std::ops::Range;

@@ -25,10 +25,13 @@ Removing a photo from its last album moves it to Uncategorized/: nothing is dele
 `entefs status` tells more, `entefs --help` lists all commands.
 ";
 
+/// Each text with the moment it was made.
+type Kept = HashMap<FixedPlace, (Instant, Arc<[u8]>)>;
+
 /// Makes the generated files from the engine's status.
 pub(super) struct StatusTexts {
     reporter: Arc<Reporter>,
-    kept: Mutex<HashMap<FixedPlace, (Instant, Arc<[u8]>)>>,
+    kept: Mutex<Kept>,
 }
 
 impl StatusTexts {

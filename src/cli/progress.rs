@@ -55,10 +55,13 @@ impl DerivationSpinner {
     }
 }
 
+/// Told where the tree is usable.
+type Ready = Box<dyn FnOnce(&Path) + Send>;
+
 /// How a mount comes about, on a terminal.
 pub(super) struct MountProgress {
     bar: ProgressBar,
-    ready: Mutex<Option<Box<dyn FnOnce(&Path) + Send>>>,
+    ready: Mutex<Option<Ready>>,
 }
 
 impl MountProgress {

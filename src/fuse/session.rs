@@ -159,8 +159,8 @@ fn widen_read_ahead(dir: &Path) {
 /// Whether this program has something mounted there, dead or alive. The mount itself is not asked: it might not answer.
 pub fn is_mounted(dir: &Path) -> bool {
     mountinfo_fields(dir).is_some_and(|fields| {
-        let after_dash = fields.iter().skip_while(|field| field.as_slice() != b"-");
-        after_dash.skip(2).next().is_some_and(|source| source == SOURCE.as_bytes())
+        let mut after_dash = fields.iter().skip_while(|field| field.as_slice() != b"-");
+        after_dash.nth(2).is_some_and(|source| source == SOURCE.as_bytes())
     })
 }
 

@@ -59,11 +59,13 @@ impl StepError {
     /// Whether the bytes kept here are not what was kept.
     pub(super) fn is_damage(&self) -> bool {
         use VaultError::{Corrupt, Damaged};
-        match self {
-            Self::Vault(Damaged(_) | Corrupt(_)) | Self::Spool(SpoolError::Vault(Damaged(_) | Corrupt(_))) => true,
-            Self::Spool(SpoolError::Missing(_) | SpoolError::Misnamed(_)) => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Vault(Damaged(_) | Corrupt(_))
+                | Self::Spool(
+                    SpoolError::Vault(Damaged(_) | Corrupt(_)) | SpoolError::Missing(_) | SpoolError::Misnamed(_)
+                )
+        )
     }
 
     pub(super) fn remote(call: Call) -> impl Fn(RemoteError) -> Self {

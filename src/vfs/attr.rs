@@ -52,7 +52,7 @@ impl Vfs {
                 let node = changed(node, change, now);
                 tx.save_node(&node)?;
                 dirty.ino(ino);
-                return Ok(note_changed(tx, ino, now, settle)?);
+                return note_changed(tx, ino, now, settle);
             }
             change_photo(tx, ino, change, now, dirty)?;
             Ok(false)
