@@ -16,6 +16,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// How long to wait after the system refuses to accept, usually for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -25,6 +26,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Cutter {
     is_cut: AtomicBool,
     waker: AtomicWaker,
+    ended: Notify,
 }
 
 impl Cutter {
@@ -32,6 +34,15 @@ impl Cutter {
     pub(super) fn cut(&self) {
         self.is_cut.store(true, Ordering::Release);
         self.waker.wake();
+        self.ended.notify_waiters();
+    }
+
+    /// A request whose body is not read does not notice that its connection was cut: it must ask here.
+    pub(super) async fn when_cut(&self) {
+        let ended = self.ended.notified();
+        if !self.is_cut.load(Ordering::Acquire) {
+            ended.await;
+        }
     }
 }
 

@@ -82,7 +82,13 @@ fn covers(pattern: &str, path: &str) -> bool {
 pub(super) async fn strike(outcome: Outcome, peer: Option<&Peer>) -> Option<Response> {
     match outcome {
         Outcome::Status(status) => Some(refuse(status)),
-        Outcome::Hang => std::future::pending().await,
+        Outcome::Hang => {
+            match peer {
+                Some(peer) => peer.cutter.when_cut().await,
+                None => std::future::pending().await,
+            }
+            Some(refuse(500))
+        }
         Outcome::Reset => {
             cut(peer);
             Some(refuse(500))

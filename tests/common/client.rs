@@ -1,13 +1,15 @@
 //! Another client of the account: what Ente has, and changes from elsewhere, by the API alone.
 
-use entefs::account::{AccountKeys, Opened, open_collection_name, open_file, rename_collection, wrap_file_key};
+use entefs::account::{
+    AccountKeys, Opened, open_collection_name, open_file, rename_collection, seal_magic, wrap_file_key,
+};
 use entefs::base::{AlbumId, AlbumKind, FileId, Timestamp};
 use entefs::crypto::{
     CHUNK_OVERHEAD, CIPHER_CHUNK, CollectionKey, FileKey, MacIndex, MacPrefix, StreamHeader, StreamOpener,
 };
 use entefs::remote::{HttpOptions, HttpRemote, Page, RemoteApi};
-use entefs::wire::{AddFiles, Collection, File};
-use serde_json::Value;
+use entefs::wire::{AddFiles, Collection, File, FileMagic, MoveFiles, UpdateFileMagic};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -31,6 +33,7 @@ pub struct Photo {
     pub albums: BTreeSet<String>,
     key: FileKey,
     header: StreamHeader,
+    magic_version: i64,
 }
 
 struct Album {
@@ -44,7 +47,7 @@ impl Client {
     pub fn new(runtime: Handle, endpoint: &str, opened: Opened) -> Self {
         let options = HttpOptions::new(endpoint, opened.session.token_cell());
         let keys = Arc::clone(&opened.session.keys);
-        Self { runtime, remote: HttpRemote::new(options.clone()).expect("a client"), keys }
+        Self { runtime, remote: HttpRemote::new(options).expect("a client"), keys }
     }
 
     fn wait<T>(&self, future: impl Future<Output = entefs::remote::RemoteResult<T>>) -> T {
@@ -156,6 +159,24 @@ impl Client {
         self.wait(self.remote.add_files(&AddFiles { collection_id: album.id, files }));
     }
 
+    pub fn move_photo(&self, photo: &Photo, from: &str, to: &str) {
+        let (from, to) = (self.album(from), self.album(to));
+        let files = vec![wrap_file_key(&to.key, photo.id, &photo.key)];
+        let request = MoveFiles { from_collection_id: from.id, to_collection_id: to.id, files };
+        self.wait(self.remote.move_files(&request));
+    }
+
+    /// Gives a photo another name.
+    pub fn rename(&self, photo: &Photo, name: &str) {
+        let fields = Map::from_iter([("editedName".to_owned(), Value::from(name))]);
+        let magic_metadata = seal_magic(&photo.key, photo.magic_version, &fields);
+        let request = UpdateFileMagic {
+            metadata_list: vec![FileMagic { id: photo.id, magic_metadata }],
+            ..UpdateFileMagic::default()
+        };
+        self.wait(self.remote.update_public_magic(&request));
+    }
+
     /// Keys as they must not lie about.
     pub fn secret_keys(&self) -> Vec<Vec<u8>> {
         let mut secrets = vec![self.keys.master.bytes().to_vec(), self.keys.pair.secret.bytes().to_vec()];
@@ -182,6 +203,7 @@ fn photo_of(file: &File, album: &CollectionKey) -> Photo {
         title: text("title"),
         hash: text("hash"),
         albums: BTreeSet::new(),
+        magic_version: opened.public_magic.version(),
         key: opened.key,
         header: StreamHeader(file.file.decryption_header.array().expect("24 bytes")),
     }

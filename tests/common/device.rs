@@ -1,17 +1,17 @@
 //! A device: a state directory, a cache directory, a mountpoint, and the real program between them.
 
-use super::await_some;
 use super::system::program;
+use super::{PATIENCE, await_some};
 use entefs::control::{Client as ControlClient, ClientError, Reply, Request, Status};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// A mount that lasts longer hangs: whoever waits for it must be let go.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_secs(900);
 /// Quick, so that tests are.
 const OPTIONS: &str = "settle=300ms,poll=1s";
 
@@ -107,11 +107,9 @@ impl Device {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the program starts");
         let (alive, watched) = channel();
         watch(child.id(), watched);
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("it is a pipe");
-        BufReader::new(stdout).read_line(&mut line).expect("a pipe can be read");
+        let line = first_line(child.stdout.take().expect("it is a pipe"));
         self.running = Some(Running { child, _watchdog: alive });
-        assert!(line.starts_with("mounted on "), "not mounted: {}", self.log());
+        assert!(line.is_some_and(|line| line.starts_with("mounted on ")), "not mounted: {}", self.log());
     }
 
     /// Mounts where that must fail.
@@ -196,6 +194,17 @@ impl Device {
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
+}
+
+/// What a program prints first, unless it keeps silent for longer than anybody waits.
+fn first_line(stdout: ChildStdout) -> Option<String> {
+    let (said, heard) = channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = BufReader::new(stdout).read_line(&mut line);
+        let _ = said.send(read.map(|_| line));
+    });
+    heard.recv_timeout(PATIENCE).ok().map(|line| line.expect("a pipe can be read"))
 }
 
 /// Ends a daemon that hangs, so that nobody waits for it for ever.

@@ -258,6 +258,31 @@ async fn requests_are_counted_by_route() {
     server.shutdown().await;
 }
 
+/// The body is larger than what fits into buffers, so nobody on either side notices the other.
+#[tokio::test]
+async fn a_hanging_upload_does_not_keep_the_server() {
+    let server = start(&fresh_directory(), |_| {}).await;
+    let account = plant(&server, "ada@example.org");
+    let client = client(&server, &account);
+    let url = format!("{}/objects/1/hangs", server.base_url());
+    server.fail_next(Fault {
+        path: "/objects".into(),
+        method: Method::PUT,
+        nth: 1,
+        when: When::Before,
+        outcome: Outcome::Hang,
+    });
+    let body = vec![7; 30 << 20];
+    let hangs = tokio::spawn(client.http.put(&url).body(body).send());
+    while server.request_counts().iter().all(|(route, _)| !route.starts_with("PUT /objects/")) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let begun = Instant::now();
+    server.shutdown().await;
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(hangs.await.unwrap().is_err(), "cut off in the middle");
+}
+
 #[tokio::test]
 async fn a_stuck_reader_does_not_keep_the_server() {
     let server = start(&fresh_directory(), |_| {}).await;

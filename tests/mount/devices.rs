@@ -129,6 +129,12 @@ fn check_album_changes(world: &World, here: &Device, there: &Device) {
     assert_eq!(sorted(&albums.join("Uno")), ["a.jpg", "new.jpg", "renamed.jpg"]);
     let shown = fs::read_link(format!("/proc/self/fd/{}", inside.as_raw_fd())).expect("our own");
     assert!(!shown.to_string_lossy().contains("(deleted)"), "{}", shown.display());
+    // A client that is not ours does it by other calls.
+    let photo = world.client().photo("a.jpg");
+    world.client().rename(&photo, "alpha.jpg");
+    world.client().move_photo(&photo, "Uno", "Two");
+    await_that("the photo's move", || sorted(&albums.join("Two")) == ["alpha.jpg", "c.jpg", "e.jpg", "f.jpg"]);
+    assert_eq!(sorted(&albums.join("Uno")), ["new.jpg", "renamed.jpg"]);
     world.client().create_album("Three");
     await_that("the new album", || sorted(&albums) == ["Three", "Two", "Uno"]);
     there.refresh();
