@@ -19,7 +19,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("account", &["base", "crypto", "wire", "remote"]),
     ("embedded", &["base", "crypto", "wire"]),
     ("namespace", &["base", "crypto", "tree", "store"]),
-    ("fetch", &["base", "crypto", "store", "remote", "cache"]),
+    ("fetch", &["base", "crypto", "media", "store", "remote", "cache"]),
     (
         "upload",
         &[
@@ -38,7 +38,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "fetch",
         ],
     ),
-    ("sync", &["base", "crypto", "wire", "tree", "store", "remote", "account", "namespace", "upload"]),
+    ("sync", &["base", "crypto", "media", "wire", "tree", "store", "remote", "account", "namespace", "upload"]),
     ("vfs", &["base", "crypto", "wire", "tree", "store", "vault", "spool", "namespace", "fetch"]),
     ("fuse", &["base", "namespace", "vfs"]),
     ("control", &["base", "tree", "store", "cache", "account", "namespace"]),
@@ -101,6 +101,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("nom_exif", &["media"]),
     ("infer", &["media"]),
     ("tiff", &["media"]),
+    ("flate2", &["media"]),
+    ("crc32fast", &["media"]),
     ("keyring", &["account"]),
     ("lru", &["fetch"]),
     ("globset", &["tree"]),

@@ -9,8 +9,8 @@ use crate::base::{Clock, Nanos, Printable, SystemClock};
 use crate::cache::Cache;
 use crate::control::BAD_CHUNK;
 use crate::crypto::DeviceKey;
-use crate::fetch::{BadChunk, Fetch, FetchOptions};
-use crate::namespace::{Defaults, Namespace, Origin, path_of};
+use crate::fetch::{BadChunk, Fetch, FetchOptions, HalvesCorrected};
+use crate::namespace::{Defaults, Namespace, Origin, path_of, rename_photo};
 use crate::remote::{HttpOptions, HttpRemote, RemoteApi, TokenCell};
 use crate::spool::{Spool, SpoolError, SpoolOptions};
 use crate::store::{ContentRow, NodeKind, NodeRow, Store, StoreError, StoreResult, Trouble, Tx};
@@ -93,6 +93,7 @@ impl Engine {
             Arc::clone(namespace.store()),
             fetch_options,
             bad_chunk,
+            halves_corrector(&namespace),
         ));
         let albums = Arc::new(AlbumMaker::new(
             Arc::clone(&remote),
@@ -290,6 +291,17 @@ fn drop_directory(tx: &Tx<'_>, parent: crate::base::Ino, name: &[u8], now: Nanos
     tx.save_node(&NodeRow::new(ino, NodeKind::DropRoot, 0o755, now))?;
     tx.save_name(parent, name, ino)?;
     Ok(ino)
+}
+
+/// What was believed of a live photo's halves was wrong: its names and sizes follow.
+fn halves_corrector(namespace: &Arc<Namespace>) -> HalvesCorrected {
+    let namespace = Arc::clone(namespace);
+    Box::new(move |file| {
+        let shown = namespace.commit(Origin::Elsewhere, |tx, dirty| rename_photo(tx, file, dirty));
+        if let Err(error) = shown {
+            tracing::error!(%error, "a live photo's halves could not be shown as they are");
+        }
+    })
 }
 
 fn bad_chunk_noter(namespace: &Arc<Namespace>, clock: &Arc<dyn Clock>) -> BadChunk {

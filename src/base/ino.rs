@@ -6,6 +6,7 @@
 //!  1           a photo that came by pull: its file ID
 //!  2           the clip of a live photo that came by pull: its file ID
 //!  3           an own album's directory: its album ID on the server
+//!  4           a name that is gone and answers once more: the moment it went, µs
 //! ```
 //! Bit 63 stays clear: some programs keep inode numbers in signed integers. Ente's IDs stay below
 //! 2^53 (protocol notes, auth 2.1), so 56 bits hold them.
@@ -34,6 +35,8 @@ pub enum InoKind {
     Clip(FileId),
     /// The directory of an album that came by pull.
     Album(AlbumId),
+    /// A name that is gone; it lasts for seconds.
+    Echo(u64),
 }
 
 impl Ino {
@@ -56,6 +59,11 @@ impl Ino {
         Self::tagged(3, id.0)
     }
 
+    /// The number of a name that went at this moment and answers once more.
+    pub fn of_echo(moment: u64) -> Ino {
+        Ino(4 << KIND_SHIFT | moment & VALUE_MASK)
+    }
+
     fn tagged(kind: u64, value: i64) -> Option<Ino> {
         let value = u64::try_from(value).ok()?;
         (value <= VALUE_MASK).then_some(Ino(kind << KIND_SHIFT | value))
@@ -71,6 +79,7 @@ impl Ino {
             1 => Some(InoKind::Photo(FileId(id))),
             2 => Some(InoKind::Clip(FileId(id))),
             3 => Some(InoKind::Album(AlbumId(id))),
+            4 => Some(InoKind::Echo(value)),
             _ => None,
         }
     }

@@ -102,7 +102,7 @@ fn pace(status: &Status, rate: Option<u64>) -> String {
 
 fn notes(status: &Status) -> Vec<(u64, &'static str)> {
     let all = [
-        (status.not_shown, "live photos are not shown yet"),
+        (status.not_shown, "live photos are not shown: their halves cannot be told apart"),
         (status.stand_in_thumbnails, "photos have a stand-in as thumbnail, for what cannot be decoded yet"),
         (status.previous_versions, "earlier versions are kept in Uncategorized"),
         (status.unreadable_records, "records of the account cannot be opened"),

@@ -26,8 +26,8 @@ pub use mnemonic::{parse_recovery_key, recovery_words};
 pub use record::{RecordKey, TagKey};
 pub use srp::{ClientProof, SrpClient, SrpServer, compute_verifier};
 pub use stream::{
-    Blob, CHUNK, CHUNK_OVERHEAD, CIPHER_CHUNK, MacIndex, MacPrefix, StreamHeader, StreamOpener, StreamSealer,
-    chunk_count, cipher_len, open_blob, plain_len, seal_blob,
+    Blob, CHUNK, CHUNK_LEAD, CHUNK_OVERHEAD, CIPHER_CHUNK, MacIndex, MacPrefix, StreamHeader, StreamOpener,
+    StreamSealer, chunk_count, cipher_len, open_blob, plain_len, seal_blob,
 };
 
 /// Secret bytes on the heap, zeroed when dropped.

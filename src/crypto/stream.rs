@@ -10,7 +10,7 @@
 use super::error::CryptoError;
 use super::key::SymmetricKey;
 use super::random;
-use chacha20::cipher::{KeyIvInit, StreamCipher};
+use chacha20::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
 use chacha20::{ChaCha20, R20, hchacha};
 use poly1305::Poly1305;
 use poly1305::universal_hash::{KeyInit, UniversalHash};
@@ -19,6 +19,8 @@ use zeroize::Zeroizing;
 
 /// Plaintext bytes in every chunk but the last.
 pub const CHUNK: usize = 4 << 20;
+/// Where a chunk's plaintext begins in it, sealed: behind the encrypted tag.
+pub const CHUNK_LEAD: u64 = 1;
 /// What a chunk grows by: encrypted tag and MAC.
 pub const CHUNK_OVERHEAD: usize = 17;
 /// Ciphertext bytes in every chunk but the last.
@@ -265,6 +267,20 @@ impl StreamOpener {
         let xor = macs.xor_before(index).ok_or(CryptoError::Truncated)?;
         let expected = if last { TAG_FINAL } else { TAG_MESSAGE };
         self.open_message(index, xor, expected, sealed, plain)
+    }
+
+    /// Decrypts bytes from `at` of chunk `index`'s plaintext on, **not verified**: they may be anything. Good for a
+    /// hint that is checked later (semantics 1.3), and for nothing else (I4).
+    ///
+    /// # Errors
+    /// [`CryptoError::Truncated`] where an earlier chunk's MAC prefix is not known.
+    pub fn peek(&self, index: u64, macs: &MacIndex, at: u64, bytes: &mut [u8]) -> Result<(), CryptoError> {
+        let xor = macs.xor_before(index).ok_or(CryptoError::Truncated)?;
+        let (mut cipher, _) = self.0.chunk(index, xor)?;
+        // The keystream's first block keys the MAC, the second is the tag's.
+        cipher.try_seek(128 + at).map_err(|_| CryptoError::Truncated)?;
+        cipher.apply_keystream(bytes);
+        Ok(())
     }
 
     fn open_message(

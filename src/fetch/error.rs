@@ -9,6 +9,9 @@ pub enum FetchError {
     Gone,
     #[error("the bytes from Ente do not verify: {0}")]
     Damaged(CryptoError),
+    /// A live photo whose zip, verified, is none that can be read.
+    #[error("a live photo's halves cannot be told apart: {0}")]
+    Halves(String),
     #[error("Ente could not be asked: {0}")]
     Offline(String),
     #[error("the key could not be read: {0}")]

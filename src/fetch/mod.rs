@@ -5,10 +5,12 @@
 //! earlier chunks' MACs; every read ends by its deadline.
 
 mod error;
+mod halves;
 mod memory;
 mod stream;
 
 pub use error::FetchError;
+pub use halves::HalvesCorrected;
 pub use memory::Piece;
 
 use crate::base::sync::Mutex;
@@ -18,6 +20,7 @@ use crate::crypto::{CHUNK, CIPHER_CHUNK, CryptoError, MacPrefix};
 use crate::remote::{RemoteApi, RemoteError};
 use crate::store::{ContentRow, Store};
 use futures_util::{StreamExt, TryStreamExt};
+use halves::KnownHalves;
 use lru::LruCache;
 use memory::{Chunk, ChunkMemory};
 use std::num::NonZeroUsize;
@@ -58,6 +61,10 @@ pub struct Fetch {
     decrypting: Arc<Semaphore>,
     caching: Arc<Semaphore>,
     bad_chunk: BadChunk,
+    corrected: HalvesCorrected,
+    halves: KnownHalves,
+    /// One half is unpacked at a time.
+    unpacking: tokio::sync::Mutex<()>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -69,6 +76,7 @@ impl Fetch {
         store: Arc<Store>,
         options: FetchOptions,
         bad_chunk: BadChunk,
+        corrected: HalvesCorrected,
     ) -> Self {
         Self {
             remote,
@@ -80,6 +88,9 @@ impl Fetch {
             decrypting: Arc::new(Semaphore::new(options.cores.max(1))),
             caching: Arc::new(Semaphore::new(CACHE_WRITERS)),
             bad_chunk,
+            corrected,
+            halves: Mutex::new(LruCache::new(STREAMS)),
+            unpacking: tokio::sync::Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
         }
     }
@@ -90,6 +101,9 @@ impl Fetch {
         if len == 0 {
             return Some(Piece::none());
         }
+        if content.packed.is_some() {
+            return self.read_half_from_memory(content, offset, len);
+        }
         let read = self.memory.read(content.no, offset, len)?;
         if let Some(stream) = self.known_stream(content.no) {
             self.read_ahead(content, &stream, offset, len);
@@ -99,6 +113,9 @@ impl Fetch {
 
     /// Reads what is in the cache on disk; `None` where any of it is not. Waits for the disk.
     pub fn read_from_disk(&self, content: &ContentRow, offset: u64, buf: &mut [u8]) -> Option<usize> {
+        if content.packed.is_some() {
+            return self.read_half_from_disk(content, offset, buf);
+        }
         let len = clip(content, offset, buf.len());
         match self.cached(content).read_at(offset, &mut buf[..len]) {
             CacheRead::Hit(read) if read == len => Some(read),
@@ -112,6 +129,24 @@ impl Fetch {
     /// [`FetchError::Offline`] at the deadline, [`FetchError::Damaged`] for what does not verify twice,
     /// [`FetchError::Gone`] for a version that Ente does not have any more.
     pub async fn read(
+        self: &Arc<Self>,
+        content: &Arc<ContentRow>,
+        offset: u64,
+        len: usize,
+    ) -> Result<Piece, FetchError> {
+        let len = clip(content, offset, len);
+        if len == 0 {
+            return Ok(Piece::none());
+        }
+        if content.packed.is_some() {
+            self.read_half(content, offset, len).await
+        } else {
+            self.read_whole(content, offset, len).await
+        }
+    }
+
+    /// Reads what is no half: `content`'s own bytes, of which all of the range is there.
+    async fn read_whole(
         self: &Arc<Self>,
         content: &Arc<ContentRow>,
         offset: u64,

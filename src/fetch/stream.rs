@@ -139,6 +139,7 @@ mod tests {
             mode: None,
             uid: None,
             gid: None,
+            packed: None,
         };
         Stream::new(&content, &FileKey::random(), &[])
     }

@@ -23,6 +23,7 @@ mod iptc;
 pub mod job;
 mod jpeg;
 mod landscape;
+pub mod live;
 mod movie;
 mod orientation;
 mod png;

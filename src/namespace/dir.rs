@@ -25,6 +25,8 @@ pub enum EntryKey {
         photo: Option<FileId>,
     },
     Photo(FileId),
+    /// The clip of a live photo; its still is the photo.
+    Clip(FileId),
     Album(AlbumNo),
 }
 
@@ -35,18 +37,22 @@ impl EntryKey {
             Self::DropRoot => EntryKind::DropRoot,
             Self::LocalDirectory => EntryKind::LocalDirectory,
             Self::LocalFile { photo } => EntryKind::LocalFile { in_ente: photo.is_some() },
-            Self::Photo(_) => EntryKind::Photo,
+            Self::Photo(_) | Self::Clip(_) => EntryKind::Photo,
             Self::Album(_) => EntryKind::AlbumDirectory,
         }
     }
 
-    /// By what a member is found when its name changes; a directory holds photos or albums, never both.
-    fn member(self) -> Option<i64> {
+    /// The photo that it is a name of, in an album.
+    pub fn photo(self) -> Option<FileId> {
         match self {
-            Self::Photo(file) => Some(file.0),
-            Self::Album(album) => Some(album.0),
+            Self::Photo(file) | Self::Clip(file) => Some(file),
             _ => None,
         }
+    }
+
+    /// Whether it is found by its key when its name changes.
+    fn is_member(self) -> bool {
+        matches!(self, Self::Photo(_) | Self::Clip(_) | Self::Album(_))
     }
 }
 
@@ -67,7 +73,7 @@ pub(super) struct DirTable {
     slots: Vec<Option<Entry>>,
     free: Vec<u32>,
     by_name: HashMap<Name, u32>,
-    by_member: HashMap<i64, u32>,
+    by_member: HashMap<EntryKey, u32>,
 }
 
 impl DirTable {
@@ -86,8 +92,8 @@ impl DirTable {
         self.slots[*self.by_name.get(name)? as usize].as_ref()
     }
 
-    pub(super) fn get_member(&self, member: i64) -> Option<&Entry> {
-        self.slots[*self.by_member.get(&member)? as usize].as_ref()
+    pub(super) fn get_member(&self, key: EntryKey) -> Option<&Entry> {
+        self.slots[*self.by_member.get(&key)? as usize].as_ref()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -145,15 +151,15 @@ impl DirTable {
 
     fn occupy(&mut self, slot: u32, entry: Entry) {
         self.by_name.insert(entry.name.clone(), slot);
-        if let Some(member) = entry.key.member() {
-            self.by_member.insert(member, slot);
+        if entry.key.is_member() {
+            self.by_member.insert(entry.key, slot);
         }
         self.slots[slot as usize] = Some(entry);
     }
 
     fn forget_member(&mut self, entry: &Entry, slot: u32) {
-        if let Some(member) = entry.key.member().filter(|member| self.by_member.get(member) == Some(&slot)) {
-            self.by_member.remove(&member);
+        if self.by_member.get(&entry.key) == Some(&slot) {
+            self.by_member.remove(&entry.key);
         }
     }
 
@@ -208,13 +214,16 @@ mod tests {
         let mut table = table();
         table.insert(photo("a", 1));
         assert_eq!(table.rename(b"a", photo("b", 1)), None);
-        assert_eq!(table.get_member(1).map(|entry| &entry.name[..]), Some(&b"b"[..]));
+        assert_eq!(table.get_member(EntryKey::Photo(FileId(1))).map(|entry| &entry.name[..]), Some(&b"b"[..]));
         assert!(table.get(b"a").is_none());
         assert_eq!(table.insert(photo("b", 2)).map(|entry| entry.key), Some(EntryKey::Photo(FileId(1))));
-        assert!(table.get_member(1).is_none());
+        assert!(table.get_member(EntryKey::Photo(FileId(1))).is_none());
         table.insert(photo("c", 3));
         assert_eq!(table.rename(b"c", photo("b", 3)).map(|entry| entry.key), Some(EntryKey::Photo(FileId(2))));
-        assert!(table.get_member(2).is_none() && table.get_member(3).is_some());
+        assert!(
+            table.get_member(EntryKey::Photo(FileId(2))).is_none()
+                && table.get_member(EntryKey::Photo(FileId(3))).is_some()
+        );
         assert_eq!(table.entries().count(), 1);
     }
 }

@@ -2,8 +2,9 @@
 //! These run inside a transaction and mark what they touched.
 
 use super::change::Dirty;
-use crate::base::{AlbumNo, FileId, FileKind};
-use crate::store::{AlbumRow, ContentRow, FileRow, Listing, MemberRow, NameSlot, Rows, StoreResult, Tx};
+use super::shown::Shown;
+use crate::base::{AlbumNo, FileId};
+use crate::store::{AlbumRow, FileRow, MemberRow, NameSlot, Rows, StoreResult, Tx};
 use crate::tree::{NameRequest, assign_names, safe_name, split_name};
 
 /// A pending change puts the photo into the album; it is shown there at once.
@@ -43,10 +44,7 @@ pub fn relist(tx: &Tx<'_>, file: FileId, dirty: &mut Dirty) -> StoreResult<()> {
 /// [`relist`], choosing when what has no name gets one.
 pub fn relist_naming(tx: &Tx<'_>, file: FileId, naming: Naming, dirty: &mut Dirty) -> StoreResult<()> {
     let Some(row) = tx.load_file(file)? else { return Ok(()) };
-    let content = match row.content {
-        Some(content) => tx.load_content(content)?,
-        None => None,
-    };
+    let shown = Shown::load(tx, &row)?;
     let mut reachable = Vec::new();
     for member in tx.load_memberships(file)? {
         dirty.photo(member.album, file);
@@ -57,10 +55,10 @@ pub fn relist_naming(tx: &Tx<'_>, file: FileId, naming: Naming, dirty: &mut Dirt
             tx.clear_listing(member.album, file)?;
         }
     }
-    let Some(content) = content.filter(|_| is_listed(&row)) else { return Ok(()) };
+    let Some(shown) = shown.filter(|_| row.kind.is_some()) else { return Ok(()) };
     let links = reachable.iter().filter(|(album, _)| album.has_directory()).count() as u32;
     for (album, member) in reachable {
-        relist_member(tx, &row, &content, links, naming, &album, member)?;
+        relist_member(tx, &row, &shown, links, naming, &album, member)?;
     }
     Ok(())
 }
@@ -75,15 +73,10 @@ pub fn rename_photo(tx: &Tx<'_>, file: FileId, dirty: &mut Dirty) -> StoreResult
     relist(tx, file, dirty)
 }
 
-/// Live photos are two files; they are listed once their halves are known.
-fn is_listed(row: &FileRow) -> bool {
-    row.kind.is_some_and(|kind| kind != FileKind::LivePhoto)
-}
-
 fn relist_member(
     tx: &Tx<'_>,
     row: &FileRow,
-    content: &ContentRow,
+    shown: &Shown,
     links: u32,
     naming: Naming,
     album: &AlbumRow,
@@ -92,67 +85,50 @@ fn relist_member(
     let Some(listing) = member.listing else {
         // An album that is still being pulled names its members when all are there.
         let now = album.complete && naming == Naming::Now;
-        return if now { name_member(tx, album, row, content, links, false) } else { Ok(()) };
+        return if now { name_member(tx, album, row, shown, links, false) } else { Ok(()) };
     };
-    let wanted = listing_of(content, links, listing.name.clone());
-    let owner = tx.find_member(album.no, &wanted.name)?;
-    if owner.is_some_and(|owner| owner != row.id) {
-        return name_member(tx, album, row, content, links, false);
+    let is_others =
+        |name: &[u8]| -> StoreResult<bool> { Ok(tx.find_member(album.no, name)?.is_some_and(|owner| owner != row.id)) };
+    let clip_name = member.clip.as_ref().map(|clip| clip.name.clone());
+    let clip_is_others = clip_name.as_deref().map(&is_others).transpose()?.unwrap_or(false);
+    if is_others(&listing.name)? || clip_is_others || clip_name.is_some() != shown.is_pair() {
+        return name_member(tx, album, row, shown, links, false);
     }
-    if wanted != listing {
-        tx.save_listing_facts(album.no, row.id, &wanted)?;
+    let (wanted, wanted_clip) = shown.listings(links, listing.name.clone(), clip_name);
+    if wanted != listing || wanted_clip != member.clip {
+        tx.save_listing_facts(album.no, row.id, &wanted, wanted_clip.as_ref())?;
     }
     Ok(())
 }
 
-fn listing_of(content: &ContentRow, links: u32, name: Vec<u8>) -> Listing {
-    Listing {
-        ino: content.ino,
-        size: content.size,
-        mtime: content.mtime,
-        ctime: content.ctime,
-        links,
-        mode: content.mode,
-        uid: content.uid,
-        gid: content.gid,
-        name,
-    }
-}
-
-/// Gives a photo its name in an album (semantics 1.6). `provisional`: another machine's new version caused the
-/// suffix, a name freed until the next complete pull goes to it.
+/// Gives a photo its name in an album (semantics 1.6), a live photo its two. `provisional`: another machine's new
+/// version caused the suffix, a name freed until the next complete pull goes to it.
 pub fn name_member(
     tx: &Tx<'_>,
     album: &AlbumRow,
     row: &FileRow,
-    content: &ContentRow,
+    shown: &Shown,
     links: u32,
     provisional: bool,
 ) -> StoreResult<()> {
-    let plain = plain_name(row);
+    let plain = shown.plain_names(row);
     let together = row.label.as_ref().map_or(0, |label| label.taken.0.div_euclid(1_000_000));
-    let request = NameRequest { plain: plain.clone(), together };
-    let names = assign_names(
-        &[request],
-        |name| is_taken(tx, album, row.id, name).unwrap_or(true),
-        |stem, together| tx.find_suffix(album.no, stem, together).unwrap_or(None),
-    );
-    let name = names.into_iter().next().unwrap_or_else(|| plain.clone());
-    let (stem, _) = split_name(&plain);
-    let suffix = suffix_of(&plain, &name);
-    let slot = NameSlot { stem, together, suffix, provisional: provisional && suffix > 1 };
-    tx.save_listing(album.no, row.id, &listing_of(content, links, name), slot)
-}
-
-/// The name it would have alone: a pending edited name counts.
-fn plain_name(row: &FileRow) -> Vec<u8> {
-    let label = row.label.as_ref().map_or("", |label| label.display_name());
-    let title = row.want_name.as_deref().unwrap_or(label);
-    let extension = match row.kind {
-        Some(FileKind::Video) => ".mp4",
-        _ => ".jpg",
+    let requests: Vec<NameRequest> = plain.iter().map(|plain| NameRequest { plain: plain.clone(), together }).collect();
+    let names = |group_suffix: &dyn Fn(&[u8], i64) -> Option<u32>| {
+        assign_names(&requests, |name| is_taken(tx, album, row.id, name).unwrap_or(true), group_suffix)
     };
-    safe_name(title.as_bytes(), row.id, extension)
+    let mut given = names(&|stem, together| tx.find_suffix(album.no, stem, together).unwrap_or(None));
+    let suffix = |given: &[Vec<u8>], half: usize| suffix_of(&plain[half], &given[half]);
+    if given.len() == 2 && suffix(&given, 0) != suffix(&given, 1) {
+        // The suffix of what was shot together is free for one half alone: the halves keep together.
+        given = names(&|_, _| None);
+    }
+    let (stem, _) = split_name(&plain[0]);
+    let suffix = suffix(&given, 0);
+    let slot = NameSlot { stem, together, suffix, provisional: provisional && suffix > 1 };
+    let mut given = given.into_iter();
+    let (still, clip) = shown.listings(links, given.next().unwrap_or_else(|| plain[0].clone()), given.next());
+    tx.save_listing(album.no, row.id, (&still, clip.as_ref()), slot)
 }
 
 fn is_taken(rows: &Rows<'_>, album: &AlbumRow, file: FileId, name: &[u8]) -> StoreResult<bool> {

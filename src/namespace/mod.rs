@@ -18,6 +18,7 @@ mod ops;
 mod path;
 mod project;
 mod refresh;
+mod shown;
 mod space;
 mod state;
 
@@ -34,6 +35,7 @@ pub use ops::{
     special_album,
 };
 pub use path::{directory_of, path_of};
+pub use shown::Shown;
 pub use space::Space;
 pub use state::{FileState, current_upload, photo_of, reason_of, state_of};
 

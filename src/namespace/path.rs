@@ -1,6 +1,6 @@
 //! Where an inode lies in the mount.
 
-use crate::base::{AlbumKind, Ino};
+use crate::base::{AlbumKind, Ino, Part};
 use crate::store::{AlbumRow, MemberRow, Rows, StoreResult};
 use crate::tree::FixedPlace;
 
@@ -39,7 +39,8 @@ fn step_up(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<(Ino, Vec<u8>)>> {
     let Some(content) = rows.load_content_by_ino(ino)? else { return Ok(None) };
     for member in rows.load_memberships(content.file)?.into_iter().filter(MemberRow::is_visible) {
         let album = rows.load_album(member.album)?.filter(AlbumRow::has_directory);
-        if let (Some(album), Some(listing)) = (album, member.listing) {
+        let listing = if content.part == Part::Clip { member.clip } else { member.listing };
+        if let (Some(album), Some(listing)) = (album, listing) {
             return Ok(Some((directory_of(&album), listing.name)));
         }
     }

@@ -3,7 +3,7 @@
 use super::attr::{Attr, Defaults};
 use super::dir::{DirInfo, Entry, EntryKey};
 use super::error::NamespaceError;
-use crate::base::{AlbumKind, AlbumNo, FileId, Ino};
+use crate::base::{AlbumKind, AlbumNo, FileId, Ino, Part};
 use crate::store::{AlbumRow, Listing, NodeKind, NodeRow, Rows, StoreResult};
 use crate::tree::{DirKind, FixedPlace};
 use std::collections::HashMap;
@@ -108,9 +108,9 @@ impl<'a> Projector<'a> {
     fn push_photos(&self, album: AlbumNo, entries: &mut Vec<(Entry, Attr)>) -> StoreResult<()> {
         let shadows: HashMap<Ino, NodeRow> =
             self.rows.load_shadows()?.into_iter().map(|node| (node.ino, node)).collect();
-        self.rows.for_each_listed(album, |file, listing| {
+        self.rows.for_each_listed(album, |file, part, listing| {
             let attr = self.photo_attr(&listing, shadows.get(&listing.ino));
-            entries.push((photo_entry(file, listing), attr));
+            entries.push((photo_entry(file, part, listing), attr));
         })
     }
 
@@ -148,20 +148,30 @@ impl<'a> Projector<'a> {
         }
         match info.album {
             Some(album) => match self.rows.find_member(album, name)? {
-                Some(file) => self.photo(album, file),
+                Some(file) => {
+                    let [still, clip] = self.photo(album, file)?;
+                    Ok([still, clip].into_iter().flatten().find(|(entry, _)| entry.name[..] == *name))
+                }
                 None => Ok(None),
             },
             None => Ok(None),
         }
     }
 
-    /// What an album's directory shows of a photo, a local name of the same spelling aside.
-    pub(super) fn photo(&self, album: AlbumNo, file: FileId) -> StoreResult<Option<(Entry, Attr)>> {
+    /// What an album's directory shows of a photo, a local name of the same spelling aside: the photo or its still,
+    /// and its clip.
+    pub(super) fn photo(&self, album: AlbumNo, file: FileId) -> StoreResult<[Option<(Entry, Attr)>; 2]> {
         let member = self.rows.load_member(album, file)?.filter(crate::store::MemberRow::is_visible);
-        let Some(listing) = member.and_then(|member| member.listing) else { return Ok(None) };
+        let Some(member) = member else { return Ok([None, None]) };
+        let still = if member.clip.is_some() { Part::Still } else { Part::Whole };
+        Ok([self.listed(file, still, member.listing)?, self.listed(file, Part::Clip, member.clip)?])
+    }
+
+    fn listed(&self, file: FileId, part: Part, listing: Option<Listing>) -> StoreResult<Option<(Entry, Attr)>> {
+        let Some(listing) = listing else { return Ok(None) };
         let shadow = self.rows.load_node(listing.ino)?.filter(|node| node.kind == NodeKind::Shadow);
         let attr = self.photo_attr(&listing, shadow.as_ref());
-        Ok(Some((photo_entry(file, listing), attr)))
+        Ok(Some((photo_entry(file, part, listing), attr)))
     }
 
     pub(super) fn album(&self, album: AlbumNo) -> StoreResult<Option<(Entry, Attr)>> {
@@ -193,6 +203,7 @@ impl<'a> Projector<'a> {
     }
 }
 
-fn photo_entry(file: FileId, listing: Listing) -> Entry {
-    Entry { name: listing.name.into(), ino: listing.ino, key: EntryKey::Photo(file) }
+fn photo_entry(file: FileId, part: Part, listing: Listing) -> Entry {
+    let key = if part == Part::Clip { EntryKey::Clip(file) } else { EntryKey::Photo(file) };
+    Entry { name: listing.name.into(), ino: listing.ino, key }
 }

@@ -3,7 +3,7 @@
 use super::Namespace;
 use super::attr::Attr;
 use super::change::{Dirty, Invalidation};
-use super::dir::{DirInfo, Entry};
+use super::dir::{DirInfo, Entry, EntryKey};
 use super::error::NamespaceError;
 use super::project::{BuiltDir, Projector};
 use crate::base::{AlbumNo, FileId, Ino};
@@ -87,7 +87,7 @@ impl Namespace {
         let dir = FixedPlace::Albums.ino();
         for &album in albums {
             let shown = projector.album(album)?;
-            let was = self.memo.read().dir(dir).and_then(|table| table.get_member(album.0).cloned());
+            let was = self.memo.read().dir(dir).and_then(|table| table.get_member(EntryKey::Album(album)).cloned());
             if let (None, Some(was)) = (&shown, &was) {
                 self.memo.write().remove_dir(was.ino, told);
             }
@@ -113,18 +113,33 @@ impl Namespace {
                 }
             };
             let Some(info) = info else { continue };
-            let was = self.memo.read().dir(info.ino).and_then(|table| table.get_member(file.0).cloned());
-            let shown = match projector.photo(album, file)? {
-                Some((entry, _)) => projector.name(info, &entry.name)?,
-                None => None,
-            };
-            let uncovered = was.as_ref().map(|was| was.name.clone());
-            self.replace(info.ino, was, shown, told);
-            if let Some(name) = uncovered {
-                self.refresh_name(projector, info, &name, told)?;
+            let [still, clip] = projector.photo(album, file)?;
+            for (key, found) in [(EntryKey::Photo(file), still), (EntryKey::Clip(file), clip)] {
+                self.refresh_member(projector, info, key, found, told)?;
             }
         }
         Ok(())
+    }
+
+    fn refresh_member(
+        &self,
+        projector: &Projector<'_>,
+        info: &DirInfo,
+        key: EntryKey,
+        found: Option<(Entry, Attr)>,
+        told: &mut Vec<Invalidation>,
+    ) -> StoreResult<()> {
+        let was = self.memo.read().dir(info.ino).and_then(|table| table.get_member(key).cloned());
+        let shown = match found {
+            Some((entry, _)) => projector.name(info, &entry.name)?,
+            None => None,
+        };
+        let uncovered = was.as_ref().map(|was| was.name.clone());
+        self.replace(info.ino, was, shown, told);
+        match uncovered {
+            Some(name) => self.refresh_name(projector, info, &name, told),
+            None => Ok(()),
+        }
     }
 
     fn refresh_names(

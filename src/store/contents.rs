@@ -1,6 +1,7 @@
 //! Contents: the bytes of one version of one part of a photo, and the album inode that names them.
 
 use super::error::{StoreError, StoreResult};
+use super::seal::Spot;
 use super::{Rows, Tx};
 use crate::base::{ContentNo, FileId, Ino, Nanos, Part};
 use crate::crypto::StreamHeader;
@@ -23,6 +24,34 @@ pub struct ContentRow {
     pub mode: Option<u32>,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
+    /// Of a live photo's half: where it lies.
+    pub packed: Option<Packed>,
+}
+
+/// A half of a live photo, in the zip that is the object's plaintext.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Packed {
+    /// The still's content: under its number the zip's chunks and MACs are kept.
+    pub archive: ContentNo,
+    /// `None`: the half's size is a hint that no verified byte has confirmed (semantics 1.3).
+    pub place: Option<Place>,
+}
+
+/// Where a half's bytes are, in bytes of the zip.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    pub at: u64,
+    pub len: u64,
+    pub deflated: bool,
+}
+
+impl ContentRow {
+    /// The zip that a half lies in, to be read as a whole; `None` for what is no half.
+    pub fn archive(&self) -> Option<ContentRow> {
+        let packed = self.packed?;
+        let size = crate::crypto::plain_len(self.cipher_size)?;
+        Some(ContentRow { no: packed.archive, part: Part::Whole, size, packed: None, ..self.clone() })
+    }
 }
 
 /// A content to be stored.
@@ -38,7 +67,21 @@ pub struct NewContent {
     pub ctime: Nanos,
 }
 
-const COLUMNS: &str = "no, file, part, header, cipher_size, size, ino, mtime, ctime, mode, uid, gid";
+const COLUMNS: &str = "no, file, part, header, cipher_size, size, ino, mtime, ctime, mode, uid, gid, \
+                       archive, packed_at, packed_size, deflated";
+
+fn spot(no: ContentNo) -> Spot {
+    Spot::new("contents", "extension", no.0)
+}
+
+fn packed_of(row: &Row<'_>) -> StoreResult<Option<Packed>> {
+    let Some(archive) = row.get::<_, Option<i64>>(12)? else { return Ok(None) };
+    let place = match row.get::<_, Option<u64>>(13)? {
+        Some(at) => Some(Place { at, len: row.get(14)?, deflated: row.get(15)? }),
+        None => None,
+    };
+    Ok(Some(Packed { archive: ContentNo(archive), place }))
+}
 
 fn content_of(row: &Row<'_>) -> StoreResult<ContentRow> {
     let malformed = || StoreError::Malformed { table: "contents" };
@@ -56,6 +99,7 @@ fn content_of(row: &Row<'_>) -> StoreResult<ContentRow> {
         mode: row.get(9)?,
         uid: row.get(10)?,
         gid: row.get(11)?,
+        packed: packed_of(row)?,
     })
 }
 
@@ -76,6 +120,18 @@ impl Rows<'_> {
     /// The content that a photo has, or had, under this header.
     pub fn load_content_by_header(&self, file: FileId, header: &StreamHeader) -> StoreResult<Option<ContentRow>> {
         self.load_one_content("file = ?1 AND header = ?2 AND part IN (0, 1)", params![file.0, &header.0[..]])
+    }
+
+    /// The clip beside a live photo's still.
+    pub fn load_clip_of(&self, still: &ContentRow) -> StoreResult<Option<ContentRow>> {
+        self.load_one_content("file = ?1 AND header = ?2 AND part = 2", params![still.file.0, &still.header.0[..]])
+    }
+
+    /// The extension of a half, with its dot.
+    pub fn load_extension(&self, no: ContentNo) -> StoreResult<Option<String>> {
+        let mut query = self.conn.prepare_cached("SELECT extension FROM contents WHERE no = ?1")?;
+        let sealed: Option<Option<Vec<u8>>> = query.query_row([no.0], |row| row.get(0)).optional()?;
+        sealed.flatten().map(|sealed| self.seals.open_text(spot(no), &sealed)).transpose()
     }
 
     /// Whether any photo known has this many plaintext bytes: what nothing matches in size is no duplicate.
@@ -108,6 +164,20 @@ impl Tx<'_> {
             content.ctime.0,
         ])?;
         Ok(ContentNo(self.conn.last_insert_rowid()))
+    }
+
+    /// Says that a content is a half that lies in the zip of `archive`.
+    pub fn save_half(&self, no: ContentNo, archive: ContentNo, extension: &str) -> StoreResult<()> {
+        self.set_content(no, "archive", archive.0)?;
+        self.set_content(no, "extension", self.seals.seal(spot(no), extension.as_bytes()))
+    }
+
+    /// What verified bytes say of a half.
+    pub fn save_place(&self, no: ContentNo, size: u64, place: Place) -> StoreResult<()> {
+        self.set_content(no, "size", size)?;
+        self.set_content(no, "packed_size", place.len)?;
+        self.set_content(no, "deflated", place.deflated)?;
+        self.set_content(no, "packed_at", place.at)
     }
 
     fn set_content(&self, no: ContentNo, column: &str, value: impl rusqlite::ToSql) -> StoreResult<()> {

@@ -145,7 +145,7 @@ impl Rows<'_> {
         Ok(FileCounts {
             stand_ins: count("stand_in AND own")?,
             previous: count("previous AND NOT trashed")?,
-            live_photos: count("kind = 2 AND NOT trashed")?,
+            live_photos: count("kind = 2 AND content IS NULL AND NOT trashed")?,
             unreadable: count("kind IS NULL")?,
         })
     }
@@ -164,7 +164,7 @@ impl Rows<'_> {
 pub struct FileCounts {
     pub stand_ins: u64,
     pub previous: u64,
-    /// Live photos; not listed yet.
+    /// Live photos whose halves cannot be told: they are not listed.
     pub live_photos: u64,
     pub unreadable: u64,
 }

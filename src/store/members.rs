@@ -4,7 +4,7 @@ use super::error::StoreResult;
 use super::listing::Listing;
 use super::seal::Spot;
 use super::{Rows, Tx};
-use crate::base::{AlbumNo, FileId, Timestamp};
+use crate::base::{AlbumNo, FileId, Part, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
 /// One photo in one album.
@@ -19,6 +19,8 @@ pub struct MemberRow {
     pub updation: Timestamp,
     /// What its directory shows; `None` while it has no name, and for what is not listed.
     pub listing: Option<Listing>,
+    /// The same of a live photo's clip.
+    pub clip: Option<Listing>,
 }
 
 impl MemberRow {
@@ -38,21 +40,29 @@ pub struct NameSlot<'a> {
     pub provisional: bool,
 }
 
-const COLUMNS: &str = "album, file, live, want, updation, listing";
+const COLUMNS: &str = "album, file, live, want, updation, listing, clip";
 
-fn spot(album: AlbumNo, file: FileId) -> Spot {
-    Spot { table: "members", column: "listing", row: (album.0, file.0) }
+fn spot(album: AlbumNo, file: FileId, column: &'static str) -> Spot {
+    Spot { table: "members", column, row: (album.0, file.0) }
 }
 
 impl Rows<'_> {
     fn member_of(&self, row: &Row<'_>) -> StoreResult<MemberRow> {
         let (album, file) = (AlbumNo(row.get(0)?), FileId(row.get(1)?));
-        let sealed = row.get_ref(5)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
-        let listing = match sealed {
-            Some(sealed) => Some(Listing::from_bytes(&self.seals.open(spot(album, file), sealed)?)?),
-            None => None,
-        };
-        Ok(MemberRow { album, file, live: row.get(2)?, want: row.get(3)?, updation: Timestamp(row.get(4)?), listing })
+        Ok(MemberRow {
+            album,
+            file,
+            live: row.get(2)?,
+            want: row.get(3)?,
+            updation: Timestamp(row.get(4)?),
+            listing: self.listing_of(row, 5, spot(album, file, "listing"))?,
+            clip: self.listing_of(row, 6, spot(album, file, "clip"))?,
+        })
+    }
+
+    fn listing_of(&self, row: &Row<'_>, at: usize, spot: Spot) -> StoreResult<Option<Listing>> {
+        let sealed = row.get_ref(at)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+        sealed.map(|sealed| Listing::from_bytes(&self.seals.open(spot, sealed)?)).transpose()
     }
 
     fn load_members(&self, condition: &str, values: impl rusqlite::Params) -> StoreResult<Vec<MemberRow>> {
@@ -70,17 +80,21 @@ impl Rows<'_> {
         self.load_members("file = ?1", [file.0])
     }
 
-    /// Calls `each` for everything that an album's directory shows, in the order of the file numbers.
-    pub fn for_each_listed(&self, album: AlbumNo, mut each: impl FnMut(FileId, Listing)) -> StoreResult<()> {
-        let mut query = self.conn.prepare_cached(
-            "SELECT album, file, live, want, updation, listing FROM members \
-             WHERE album = ?1 AND listing IS NOT NULL AND coalesce(want, live) = 1",
-        )?;
+    /// Calls `each` for everything that an album's directory shows, in the order of the file numbers; of a live photo
+    /// twice.
+    pub fn for_each_listed(&self, album: AlbumNo, mut each: impl FnMut(FileId, Part, Listing)) -> StoreResult<()> {
+        let mut query = self.conn.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM members WHERE album = ?1 AND listing IS NOT NULL AND coalesce(want, live) = 1",
+        ))?;
         let mut rows = query.query([album.0])?;
         while let Some(row) = rows.next()? {
             let member = self.member_of(row)?;
+            let still = if member.clip.is_some() { Part::Still } else { Part::Whole };
             if let Some(listing) = member.listing {
-                each(member.file, listing);
+                each(member.file, still, listing);
+            }
+            if let Some(clip) = member.clip {
+                each(member.file, Part::Clip, clip);
             }
         }
         Ok(())
@@ -111,7 +125,7 @@ impl Rows<'_> {
         let mut query = self.conn.prepare_cached(
             "SELECT m.file FROM members m JOIN files f ON f.id = m.file \
              WHERE m.album = ?1 AND m.listing IS NULL AND coalesce(m.want, m.live) = 1 AND f.kind IS NOT NULL \
-             AND f.kind <> 2 ORDER BY m.file",
+             AND f.content IS NOT NULL ORDER BY m.file",
         )?;
         let rows = query.query_map([album.0], |row| Ok(FileId(row.get(0)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -132,11 +146,12 @@ impl Rows<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The visible member of this name.
+    /// The visible member of this name; of a live photo, that one of its halves has.
     pub fn find_member(&self, album: AlbumNo, name: &[u8]) -> StoreResult<Option<FileId>> {
         let tag = self.seals.name_tag(album.0, name);
         let mut query = self.conn.prepare_cached(
-            "SELECT file FROM members WHERE album = ?1 AND name_tag = ?2 AND coalesce(want, live) = 1 LIMIT 1",
+            "SELECT file FROM members WHERE album = ?1 AND (name_tag = ?2 OR clip_tag = ?2) \
+             AND coalesce(want, live) = 1 LIMIT 1",
         )?;
         Ok(query.query_row(params![album.0, &tag[..]], |row| Ok(FileId(row.get(0)?))).optional()?)
     }
@@ -185,14 +200,22 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives a member its name, or another one.
-    pub fn save_listing(&self, album: AlbumNo, file: FileId, listing: &Listing, slot: NameSlot<'_>) -> StoreResult<()> {
+    /// Gives a member its name, or another one; a live photo two.
+    pub fn save_listing(
+        &self,
+        album: AlbumNo,
+        file: FileId,
+        (listing, clip): (&Listing, Option<&Listing>),
+        slot: NameSlot<'_>,
+    ) -> StoreResult<()> {
         let mut update = self.conn.prepare_cached(
-            "UPDATE members SET listing = ?3, name_tag = ?4, stem_tag = ?5, suffix = ?6, provisional = ?7 \
-             WHERE album = ?1 AND file = ?2",
+            "UPDATE members SET listing = ?3, name_tag = ?4, stem_tag = ?5, suffix = ?6, provisional = ?7, clip = ?8, \
+             clip_tag = ?9 WHERE album = ?1 AND file = ?2",
         )?;
-        let sealed = self.seals.seal(spot(album, file), &listing.to_bytes());
+        let sealed = self.seals.seal(spot(album, file, "listing"), &listing.to_bytes());
+        let sealed_clip = clip.map(|clip| self.seals.seal(spot(album, file, "clip"), &clip.to_bytes()));
         let name_tag = self.seals.name_tag(album.0, &listing.name);
+        let clip_tag = clip.map(|clip| self.seals.name_tag(album.0, &clip.name));
         let stem_tag = self.seals.stem_tag(album.0, slot.stem, slot.together);
         update.execute(params![
             album.0,
@@ -201,23 +224,34 @@ impl Tx<'_> {
             &name_tag[..],
             &stem_tag[..],
             slot.suffix,
-            slot.provisional
+            slot.provisional,
+            sealed_clip,
+            clip_tag.as_ref().map(|tag| &tag[..]),
         ])?;
         Ok(())
     }
 
     /// Changes what is shown beside the name.
-    pub fn save_listing_facts(&self, album: AlbumNo, file: FileId, listing: &Listing) -> StoreResult<()> {
-        let mut update = self.conn.prepare_cached("UPDATE members SET listing = ?3 WHERE album = ?1 AND file = ?2")?;
-        update.execute(params![album.0, file.0, self.seals.seal(spot(album, file), &listing.to_bytes())])?;
+    pub fn save_listing_facts(
+        &self,
+        album: AlbumNo,
+        file: FileId,
+        listing: &Listing,
+        clip: Option<&Listing>,
+    ) -> StoreResult<()> {
+        let mut update =
+            self.conn.prepare_cached("UPDATE members SET listing = ?3, clip = ?4 WHERE album = ?1 AND file = ?2")?;
+        let sealed = self.seals.seal(spot(album, file, "listing"), &listing.to_bytes());
+        let sealed_clip = clip.map(|clip| self.seals.seal(spot(album, file, "clip"), &clip.to_bytes()));
+        update.execute(params![album.0, file.0, sealed, sealed_clip])?;
         Ok(())
     }
 
     /// Takes the name away: the member is not shown until it gets one.
     pub fn clear_listing(&self, album: AlbumNo, file: FileId) -> StoreResult<()> {
         let mut update = self.conn.prepare_cached(
-            "UPDATE members SET listing = NULL, name_tag = NULL, stem_tag = NULL, suffix = NULL, provisional = 0 \
-             WHERE album = ?1 AND file = ?2",
+            "UPDATE members SET listing = NULL, name_tag = NULL, clip = NULL, clip_tag = NULL, stem_tag = NULL, \
+             suffix = NULL, provisional = 0 WHERE album = ?1 AND file = ?2",
         )?;
         update.execute([album.0, file.0])?;
         Ok(())
@@ -235,7 +269,8 @@ impl Tx<'_> {
     /// Marks every membership of an album as ended, and forgets their names.
     pub fn end_members(&self, album: AlbumNo) -> StoreResult<()> {
         let mut update = self.conn.prepare_cached(
-            "UPDATE members SET live = 0, want = NULL, listing = NULL, name_tag = NULL, stem_tag = NULL WHERE album = ?1",
+            "UPDATE members SET live = 0, want = NULL, listing = NULL, name_tag = NULL, clip = NULL, clip_tag = NULL, \
+             stem_tag = NULL WHERE album = ?1",
         )?;
         update.execute([album.0])?;
         Ok(())

@@ -25,7 +25,7 @@ mod uploads;
 mod xattrs;
 
 pub use albums::{AlbumRow, AlbumState, NewAlbum};
-pub use contents::{ContentRow, NewContent};
+pub use contents::{ContentRow, NewContent, Packed, Place};
 pub use error::{StoreError, StoreResult};
 pub use files::{FileCounts, FileFacts, FileRow, Label, RawMagic, RawRecord};
 pub use listing::Listing;

@@ -88,11 +88,11 @@ fn a_member_is_what_the_server_said_and_what_is_pending() {
     let file = FileId(4);
     write(&store, |tx| {
         tx.save_member(no, file, true, Timestamp(8))?;
-        tx.save_listing(no, file, &listing("a.jpg", 99), slot("a"))
+        tx.save_listing(no, file, (&listing("a.jpg", 99), None), slot("a"))
     });
     let shown = || {
         let mut names = Vec::new();
-        store.read(|rows| rows.for_each_listed(no, |_, listing| names.push(listing.name))).unwrap();
+        store.read(|rows| rows.for_each_listed(no, |_, _, listing| names.push(listing.name))).unwrap();
         names
     };
     assert_eq!(shown(), [b"a.jpg"]);
@@ -228,7 +228,7 @@ fn nothing_readable_is_in_the_files() {
     write(&store, |tx| {
         tx.save_album_shown(no, Some(b"Grandmother's birthday"))?;
         tx.save_member(no, FileId(4), true, Timestamp(8))?;
-        tx.save_listing(no, FileId(4), &listing("IMG_birthday.jpg", 99), slot("IMG_birthday"))?;
+        tx.save_listing(no, FileId(4), (&listing("IMG_birthday.jpg", 99), None), slot("IMG_birthday"))?;
         tx.save_name(Ino(3), b"secret-folder", Ino(70_001))?;
         tx.save_xattr(Ino(3), b"user.comment", b"secret-comment")?;
         tx.insert_trouble(&Trouble { at: Timestamp(1), kind: "test".into(), text: "secret-trouble".into() })?;

@@ -1,11 +1,13 @@
 //! Memberships from a diff: the photo's record, its content, what its albums show of it.
 
-use super::photo::{PhotoRecord, raw_record};
+use super::halves::Archive;
+use super::photo::{PhotoRecord, kind_of, raw_record};
 use crate::account::{OpenFile, open_file};
-use crate::base::{AlbumNo, ContentNo, FileId, Ino, Nanos, Part, Timestamp, UserId};
+use crate::base::{AlbumNo, ContentNo, FileId, FileKind, Ino, Nanos, Part, Timestamp, UserId};
 use crate::crypto::{CollectionKey, StreamHeader, plain_len};
+use crate::media::live::Halves;
 use crate::namespace::{Dirty, Naming, relist, relist_naming, rename_photo};
-use crate::store::{Counter, FileFacts, FileRow, NewContent, RawRecord, Tx};
+use crate::store::{ContentRow, Counter, FileFacts, FileRow, NewContent, RawRecord, Tx};
 use crate::tree::DropRules;
 use crate::upload::{StepError, apply_registration};
 use crate::wire::File;
@@ -16,6 +18,8 @@ pub(super) struct OpenRow {
     open: Option<OpenFile>,
     /// Ciphertext bytes, where the server or a look at the object told.
     cipher_size: Option<u64>,
+    /// Of a live photo not seen before: what the end of its zip says, unverified.
+    halves: Option<Halves>,
 }
 
 impl OpenRow {
@@ -24,7 +28,7 @@ impl OpenRow {
         let wanted = !file.is_deleted && !file.metadata.is_scrubbed();
         let open = wanted.then(|| open_file(&file, key).ok()).flatten();
         let size = file.info.map(|info| info.file_size).and_then(|size| u64::try_from(size).ok());
-        Self { open, cipher_size: size.filter(|size| *size > 0), file }
+        Self { open, cipher_size: size.filter(|size| *size > 0), halves: None, file }
     }
 
     pub(super) fn updation(&self) -> Timestamp {
@@ -34,6 +38,22 @@ impl OpenRow {
     /// Very old files have no size in their record: the object must be asked.
     pub(super) fn lacks_size(&self) -> Option<FileId> {
         (self.open.is_some() && self.cipher_size.is_none()).then_some(self.file.id)
+    }
+
+    /// The object of a live photo, whose halves are to be learned.
+    pub(super) fn archive(&self) -> Option<Archive> {
+        let (open, cipher_size) = (self.open.as_ref()?, self.cipher_size?);
+        let header = StreamHeader(self.file.file.decryption_header.array()?);
+        let is_live = kind_of(open) == FileKind::LivePhoto;
+        is_live.then(|| Archive::new(self.file.id, &open.key, header, cipher_size)).flatten()
+    }
+
+    pub(super) fn set_halves(&mut self, halves: Halves) {
+        self.halves = Some(halves);
+    }
+
+    pub(super) fn id(&self) -> FileId {
+        self.file.id
     }
 
     pub(super) fn set_size(&mut self, size: u64) {
@@ -136,7 +156,12 @@ fn save_photo(
     };
     tx.save_file(row.file.id, &facts, &raw_record(&row.file))?;
     tx.save_file_trashed(row.file.id, false)?;
-    save_content(tx, row.file.id, StreamHeader(header), size, record.modified, known, context.now, dirty)?;
+    let content = NewVersion { header: StreamHeader(header), size, modified: record.modified, now: context.now };
+    if record.kind == FileKind::LivePhoto {
+        save_halves(tx, row, &content, known, dirty)?;
+    } else {
+        save_content(tx, row.file.id, &content, known, dirty)?;
+    }
     let shown = |label: Option<&crate::store::Label>| label.map(|label| label.display_name().to_owned());
     let before = known.and_then(|known| shown(known.label.as_ref()));
     Ok(known.is_some() && before != shown(Some(&record.label)))
@@ -153,35 +178,77 @@ fn save_unreadable(tx: &Tx<'_>, row: &OpenRow, own: bool, known: Option<&FileRow
     Ok(false)
 }
 
+/// What a record says of the photo's bytes.
+struct NewVersion {
+    header: StreamHeader,
+    /// Of the object, and of its plaintext.
+    size: (u64, u64),
+    modified: Timestamp,
+    now: Nanos,
+}
+
 /// A new header is a new content, hence a new inode: two versions never share a page cache (semantics 5.3).
-#[expect(clippy::too_many_arguments, reason = "one content's facts, named")]
 fn save_content(
     tx: &Tx<'_>,
     file: FileId,
-    header: StreamHeader,
-    (cipher_size, size): (u64, u64),
-    modified: Timestamp,
+    version: &NewVersion,
     known: Option<&FileRow>,
-    now: Nanos,
     dirty: &mut Dirty,
-) -> Result<ContentNo, StepError> {
-    if let Some(content) = tx.load_content_by_header(file, &header)? {
-        // A time written through this mount is finer than the record's.
-        if content.mtime.to_timestamp() != modified {
-            tx.save_content_times(content.no, modified.to_nanos(), now)?;
-            dirty.ino(content.ino);
-        }
-        tx.save_file_content(file, content.no)?;
-        return Ok(content.no);
+) -> Result<(), StepError> {
+    if let Some(content) = tx.load_content_by_header(file, &version.header)? {
+        save_modified(tx, &content, version, dirty)?;
+        return Ok(tx.save_file_content(file, content.no)?);
     }
     let first = known.is_none_or(|known| known.content.is_none());
-    let ino = match Ino::of_photo(file).filter(|_| first) {
-        Some(ino) => ino,
-        None => tx.next_ino()?,
-    };
-    let (mtime, ctime) = (modified.to_nanos(), if first { modified.to_nanos() } else { now });
-    let content = NewContent { file, part: Part::Whole, header, cipher_size, size, ino, mtime, ctime };
-    let no = tx.insert_content(&content)?;
-    tx.save_file_content(file, no)?;
-    Ok(no)
+    let no = insert_part(tx, file, version, (Part::Whole, version.size.1), Ino::of_photo(file).filter(|_| first))?;
+    Ok(tx.save_file_content(file, no)?)
+}
+
+/// A time written through this mount is finer than the record's.
+fn save_modified(tx: &Tx<'_>, content: &ContentRow, version: &NewVersion, dirty: &mut Dirty) -> Result<(), StepError> {
+    if content.mtime.to_timestamp() != version.modified {
+        tx.save_content_times(content.no, version.modified.to_nanos(), version.now)?;
+        dirty.ino(content.ino);
+    }
+    Ok(())
+}
+
+fn insert_part(
+    tx: &Tx<'_>,
+    file: FileId,
+    version: &NewVersion,
+    (part, size): (Part, u64),
+    ino: Option<Ino>,
+) -> Result<ContentNo, StepError> {
+    let mtime = version.modified.to_nanos();
+    let ctime = if ino.is_some() { mtime } else { version.now };
+    let ino = ino.map_or_else(|| tx.next_ino(), Ok)?;
+    let (header, cipher_size) = (version.header, version.size.0);
+    Ok(tx.insert_content(&NewContent { file, part, header, cipher_size, size, ino, mtime, ctime })?)
+}
+
+/// A live photo is two contents; one whose halves could not be told is not listed.
+fn save_halves(
+    tx: &Tx<'_>,
+    row: &OpenRow,
+    version: &NewVersion,
+    known: Option<&FileRow>,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    let file = row.file.id;
+    if let Some(still) = tx.load_content_by_header(file, &version.header)? {
+        save_modified(tx, &still, version, dirty)?;
+        if let Some(clip) = tx.load_clip_of(&still)? {
+            save_modified(tx, &clip, version, dirty)?;
+        }
+        return Ok(tx.save_file_content(file, still.no)?);
+    }
+    let Some(halves) = &row.halves else { return Ok(()) };
+    let first = known.is_none_or(|known| known.content.is_none());
+    let (photo, clip) = (Ino::of_photo(file).filter(|_| first), Ino::of_clip(file).filter(|_| first));
+    let still = insert_part(tx, file, version, (Part::Still, halves.still.size), photo)?;
+    let clip = insert_part(tx, file, version, (Part::Clip, halves.clip.size), clip)?;
+    tx.save_half(still, still, &halves.still.extension)?;
+    tx.save_half(clip, still, &halves.clip.extension)?;
+    Ok(tx.save_file_content(file, still)?)
 }

@@ -6,6 +6,7 @@
 
 mod album;
 mod apply;
+mod halves;
 mod photo;
 mod pull;
 mod push;

@@ -20,7 +20,7 @@ pub(super) struct PhotoRecord {
 impl PhotoRecord {
     pub(super) fn of(id: FileId, open: &OpenFile) -> Self {
         let base = &open.metadata;
-        let kind = FileKind::from_wire(number(base, "fileType").unwrap_or(0));
+        let kind = kind_of(open);
         let created = number(base, "creationTime").unwrap_or(0);
         let edited = magic_number(&open.public_magic, "editedTime").filter(|time| *time != 0);
         Self {
@@ -37,6 +37,11 @@ impl PhotoRecord {
                 || open.public_magic.get("noThumb").and_then(Value::as_bool).unwrap_or(false),
         }
     }
+}
+
+/// Missing in very old files, which are images.
+pub(super) fn kind_of(open: &OpenFile) -> FileKind {
+    FileKind::from_wire(number(&open.metadata, "fileType").unwrap_or(0))
 }
 
 /// No official client survives a missing title; a filesystem must.

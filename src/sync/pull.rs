@@ -8,7 +8,7 @@ use super::apply::{Applying, OpenRow, Outcome, apply_row};
 use crate::account::{AccountError, AccountKeys};
 use crate::base::sync::Mutex;
 use crate::base::{AlbumId, AlbumNo, Clock, FileId, Timestamp};
-use crate::namespace::{Namespace, Origin, name_album_directory, name_member, relist};
+use crate::namespace::{Namespace, Origin, Shown, name_album_directory, name_member, relist};
 use crate::remote::{RemoteApi, RemoteError};
 use crate::store::{AlbumRow, AlbumState, Counter, Cursor, Store, StoreError, Tx};
 use crate::tree::DropRules;
@@ -256,6 +256,7 @@ impl Sync {
         let mut opened: Vec<OpenRow> =
             on_blocking_thread(move || rows.into_iter().map(|file| OpenRow::new(file, &key)).collect()).await?;
         self.ask_sizes(&mut opened).await?;
+        self.learn_halves(&mut opened).await?;
         let sync = Arc::clone(self);
         on_blocking_thread(move || sync.apply_rows(no, &opened, cursor, confirmed)).await?
     }
@@ -425,8 +426,8 @@ fn name_batch(tx: &Tx<'_>, album: AlbumNo, files: &[FileId], late: bool) -> Resu
     let Some(row) = tx.load_album(album)? else { return Ok(()) };
     for file in files {
         let Some(photo) = tx.load_file(*file)? else { continue };
-        let Some(content) = photo.content.map(|no| tx.load_content(no)).transpose()?.flatten() else { continue };
-        name_member(tx, &row, &photo, &content, 1, late)?;
+        let Some(shown) = Shown::load(tx, &photo)? else { continue };
+        name_member(tx, &row, &photo, &shown, 1, late)?;
     }
     Ok(())
 }

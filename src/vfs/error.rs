@@ -29,6 +29,8 @@ pub enum VfsError {
     Offline(String),
     #[error("the bytes do not verify")]
     Damaged,
+    #[error("the name is gone; look again")]
+    Stale,
     #[error("no such attribute")]
     NoAttribute,
     #[error("not supported here")]
@@ -74,6 +76,7 @@ impl VfsError {
             Self::Quota => (libc::EDQUOT, Warn),
             Self::TooBig => (libc::EFBIG, Info),
             Self::DeletedInEnte => (libc::ENODATA, Info),
+            Self::Stale => (libc::ESTALE, Debug),
             Self::NoAttribute => (libc::ENODATA, Debug),
             Self::Offline(_) => (libc::EIO, Warn),
             Self::Damaged | Self::Poisoned => (libc::EIO, Error),

@@ -26,8 +26,10 @@ impl Vfs {
     /// [`VfsError::NotFound`]; a directory that is not pulled completely is an error, and wakes the pull.
     pub fn lookup(&self, parent: Ino, name: &[u8]) -> VfsResult<Found> {
         let found = self.namespace.lookup(parent, name).map_err(|error| self.distrust(error))?;
-        let (_, attr) = found.ok_or(VfsError::NotFound)?;
-        Ok(self.dress(attr))
+        match found {
+            Some((_, attr)) => Ok(self.dress(attr)),
+            None => self.lookup_echo(parent, name),
+        }
     }
 
     /// # Errors
@@ -39,6 +41,9 @@ impl Vfs {
     pub(super) fn found(&self, ino: Ino) -> VfsResult<Found> {
         if let Some(attr) = self.namespace.attr(ino)? {
             return Ok(self.dress(attr));
+        }
+        if let Some(attr) = self.echoes.attr_of(ino) {
+            return Ok(Found { attr, lasting: false });
         }
         // Unlinked while open: the row may be gone, the handle is not.
         let file = self.files.get(ino).ok_or(VfsError::NotFound)?;

@@ -9,6 +9,7 @@
 
 mod attr;
 mod create;
+mod echo;
 mod error;
 mod generated;
 mod handles;
@@ -75,6 +76,7 @@ pub struct Vfs {
     texts: Box<dyn Texts>,
     files: LocalFiles,
     handles: Handles,
+    echoes: echo::Echoes,
 }
 
 /// What a [`Vfs`] works on.
@@ -101,6 +103,7 @@ impl Vfs {
             texts,
             files: LocalFiles::default(),
             handles: Handles::default(),
+            echoes: echo::Echoes::default(),
         }
     }
 

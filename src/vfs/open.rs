@@ -36,6 +36,10 @@ impl Vfs {
         if let Some(place) = FixedPlace::of(ino) {
             return self.open_text(place, write);
         }
+        if matches!(ino.kind(), Some(InoKind::Echo(_))) {
+            self.echoes.forget(ino);
+            return Err(VfsError::Stale);
+        }
         if write {
             return self.open_for_writing(ino);
         }

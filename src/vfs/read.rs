@@ -105,7 +105,7 @@ impl From<FetchError> for VfsError {
     fn from(error: FetchError) -> Self {
         match error {
             FetchError::Gone => Self::DeletedInEnte,
-            FetchError::Damaged(_) => Self::Damaged,
+            FetchError::Damaged(_) | FetchError::Halves(_) => Self::Damaged,
             FetchError::Offline(detail) => Self::Offline(detail),
             FetchError::Store(detail) => Self::Offline(detail),
         }

@@ -1,6 +1,7 @@
 //! Removing: from an album the photo leaves it, from a drop the entry goes (semantics 4).
 
 use super::Vfs;
+use super::echo::Done;
 use super::error::{VfsError, VfsResult};
 use super::local::LocalState;
 use crate::base::{Ino, Nanos, Timestamp};
@@ -18,8 +19,12 @@ impl Vfs {
     pub fn unlink(&self, parent: Ino, name: &[u8]) -> VfsResult<()> {
         self.check_writable()?;
         let dir = self.namespace.dir_info(parent)?;
-        let (entry, _) = self.namespace.lookup(parent, name)?.ok_or(VfsError::NotFound)?;
+        let Some((entry, _)) = self.namespace.lookup(parent, name)? else {
+            let done = self.echoes.answers(parent, name, &Done::Removed);
+            return if done { Ok(()) } else { Err(VfsError::NotFound) };
+        };
         let plan = plan_removal(dir.kind, entry.key.kind())?;
+        let sibling = self.sibling(&dir, &entry)?;
         let now = self.clock.now_nanos();
         let open = self.files.get(entry.ino);
         let mut state = open.as_ref().map(|file| file.lock());
@@ -34,6 +39,7 @@ impl Vfs {
             state.unlinked = true;
         }
         drop(state);
+        self.echo(sibling, Done::Removed);
         self.bells.uploads.ring();
         self.bells.ops.ring();
         Ok(())
@@ -105,7 +111,7 @@ fn end_upload(tx: &Tx<'_>, row: UploadRow, now: Timestamp) -> VfsResult<()> {
 }
 
 fn leave_or_revert(tx: &Tx<'_>, dir: &DirInfo, entry: &Entry, now: Nanos, dirty: &mut Dirty) -> VfsResult<bool> {
-    let (EntryKey::Photo(file), Some(album)) = (entry.key, dir.album) else { return Err(VfsError::NotFound) };
+    let (Some(file), Some(album)) = (entry.key.photo(), dir.album) else { return Err(VfsError::NotFound) };
     if !revert_empty_version(tx, entry.ino, now.to_timestamp(), dirty)? {
         leave_album(tx, album, file, now, dirty)?;
     }
@@ -166,6 +172,6 @@ pub(super) fn remove_directory(
         }
         EntryKey::Fixed(place) if !place.is_directory() => Err(Refusal::NotDirectory.into()),
         EntryKey::Fixed(_) | EntryKey::DropRoot => Err(Refusal::FixedPlace.into()),
-        EntryKey::LocalFile { .. } | EntryKey::Photo(_) => Err(Refusal::NotDirectory.into()),
+        EntryKey::LocalFile { .. } | EntryKey::Photo(_) | EntryKey::Clip(_) => Err(Refusal::NotDirectory.into()),
     }
 }

@@ -1,15 +1,17 @@
 //! Renaming and moving (semantics 3). What is in the way goes first, by the rules of its own removal.
 
 use super::Vfs;
+use super::echo::{Sibling, renamed};
 use super::error::{VfsError, VfsResult};
 use super::remove::{forget_entry, remove_directory};
 use crate::base::{AlbumNo, FileId, Ino, Nanos};
 use crate::namespace::{
-    DirInfo, Dirty, Entry, EntryKey, leave_album, move_photo, name_album, name_photo, path_of, resolve_album,
+    DirInfo, Dirty, Entry, EntryKey, Shown, leave_album, move_photo, name_album, name_photo, path_of, resolve_album,
 };
 use crate::store::{NodeKind, NodeRow, Tx};
 use crate::tree::{
     Event, NameClass, NameRules, Refusal, RenamePlan, RenameSource, RenameTarget, Verdict, on_event, plan_rename,
+    split_name,
 };
 use std::time::Duration;
 
@@ -54,11 +56,19 @@ impl Vfs {
         if parent == new_parent && name == new_name {
             return Ok(());
         }
+        if self.namespace.lookup(parent, name)?.is_none()
+            && self.echoes.answers(parent, name, &renamed(new_parent, new_name))
+        {
+            return Ok(());
+        }
         let rename = self.look_up_rename(parent, name, new_parent, new_name, mode)?;
         if self.is_rename_slow(parent, name) {
             self.commit_under(&rename)?;
         }
+        let sibling = self.sibling(&rename.from, &rename.entry)?;
+        self.check_sibling(&rename, sibling.as_ref())?;
         self.apply_rename(&rename)?;
+        self.echo(sibling, renamed(new_parent, new_name));
         self.bells.uploads.ring();
         self.bells.ops.ring();
         Ok(())
@@ -135,10 +145,13 @@ impl Vfs {
             (RenamePlan::HandOver, EntryKey::LocalFile { photo: Some(file) }) => {
                 self.hand_over(tx, rename, file, dirty)
             }
-            (RenamePlan::NamePhoto, EntryKey::Photo(file)) => {
-                Ok(name_photo(tx, file, &self.text_name(rename)?, rename.now, dirty)?)
+            (RenamePlan::NamePhoto, EntryKey::Photo(file) | EntryKey::Clip(file)) => {
+                let title = self.title_of(tx, rename, file)?;
+                Ok(name_photo(tx, file, &title, rename.now, dirty)?)
             }
-            (RenamePlan::MovePhoto, EntryKey::Photo(file)) => self.move_between(tx, rename, file, dirty),
+            (RenamePlan::MovePhoto, EntryKey::Photo(file) | EntryKey::Clip(file)) => {
+                self.move_between(tx, rename, file, dirty)
+            }
             (RenamePlan::NameAlbum, EntryKey::Album(album)) => {
                 let album = tx.load_album(album)?.ok_or(VfsError::NotFound)?;
                 Ok(name_album(tx, &album, &self.text_name(rename)?, rename.now, dirty)?)
@@ -150,6 +163,26 @@ impl Vfs {
     /// Ente's names are text.
     fn text_name(&self, rename: &Rename<'_>) -> VfsResult<String> {
         String::from_utf8(rename.name.to_vec()).map_err(|_| VfsError::Refused(Refusal::InvalidName))
+    }
+
+    /// What the photo is to be called: the name it is given, or for a live photo that name's stem (semantics 1.2).
+    fn title_of(&self, tx: &Tx<'_>, rename: &Rename<'_>, file: FileId) -> VfsResult<String> {
+        let name = self.text_name(rename)?;
+        let row = tx.load_file(file)?.ok_or(VfsError::NotFound)?;
+        let Some(shown) = Shown::load(tx, &row)? else { return Ok(name) };
+        // A half keeps its extension: it says what the zip has.
+        shown.title_for(&row, &name).ok_or(VfsError::Refused(Refusal::FixedPlace))
+    }
+
+    /// The other half follows: nothing may be where it goes.
+    fn check_sibling(&self, rename: &Rename<'_>, sibling: Option<&Sibling>) -> VfsResult<()> {
+        let Some(sibling) = sibling else { return Ok(()) };
+        let name = [split_name(rename.name).0, split_name(sibling.name()).1].concat();
+        let Some((there, _)) = self.namespace.lookup(rename.to.ino, &name)? else { return Ok(()) };
+        let occupant = rename.occupant.as_ref().and_then(|occupant| occupant.key.photo());
+        let photo = there.key.photo();
+        let is_known = photo.is_some() && (photo == rename.entry.key.photo() || photo == occupant);
+        if is_known { Ok(()) } else { Err(Refusal::Exists.into()) }
     }
 
     fn move_local(&self, tx: &Tx<'_>, rename: &Rename<'_>, settle: Duration, dirty: &mut Dirty) -> VfsResult<()> {
@@ -179,9 +212,10 @@ impl Vfs {
         if self.name_rules(rename.to.ino).classify(rename.name) != NameClass::Plain {
             return Ok(());
         }
-        match self.text_name(rename) {
+        match self.title_of(tx, rename, file) {
             Ok(name) => Ok(name_photo(tx, file, &name, rename.now, dirty)?),
-            Err(_) => Ok(()),
+            Err(VfsError::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -259,11 +293,12 @@ impl Vfs {
         file: FileId,
         dirty: &mut Dirty,
     ) -> VfsResult<()> {
-        let shown = tx.load_member(to, file)?.and_then(|member| member.listing).map(|listing| listing.name);
-        if shown.as_deref() == Some(rename.name) || rename.entry.name[..] == *rename.name {
+        let member = tx.load_member(to, file)?;
+        let shown = member.into_iter().flat_map(|member| [member.listing, member.clip]).flatten();
+        if rename.entry.name[..] == *rename.name || shown.into_iter().any(|listing| listing.name == rename.name) {
             return Ok(());
         }
-        Ok(name_photo(tx, file, &self.text_name(rename)?, rename.now, dirty)?)
+        Ok(name_photo(tx, file, &self.title_of(tx, rename, file)?, rename.now, dirty)?)
     }
 
     /// The album of a directory that shows one, made for `Favorites/` and `Uncategorized/` where there is none.
@@ -287,12 +322,12 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, dirty: &mut Dirty) 
             Ok(false)
         }
         // New bytes over a photo: they take its place when they are registered; until then they mask it.
-        (EntryKey::Photo(file), RenamePlan::MoveLocal) => {
+        (EntryKey::Photo(file) | EntryKey::Clip(file), RenamePlan::MoveLocal) => {
             supersede(tx, rename.entry.ino, file)?;
             Ok(false)
         }
-        (EntryKey::Photo(file), _) => {
-            if rename.entry.key != EntryKey::Photo(file) {
+        (EntryKey::Photo(file) | EntryKey::Clip(file), _) => {
+            if rename.entry.key.photo() != Some(file) {
                 leave_album(tx, rename.to.album.ok_or(VfsError::NotFound)?, file, rename.now, dirty)?;
             }
             Ok(false)

@@ -4,7 +4,7 @@
 use super::Vfs;
 use super::error::VfsResult;
 use super::local::LocalState;
-use crate::base::{Part, UploadNo};
+use crate::base::UploadNo;
 use crate::namespace::Dirty;
 use crate::spool::SpoolFile;
 use crate::store::{NodeRow, Tx, UploadRow};
@@ -51,7 +51,7 @@ impl Vfs {
             _ if rewriting => {}
             (Some(old), _) => copy_bytes(old, &vault)?,
             (None, Some(old)) => {
-                let base = Base { file: old.file, header: old.header, part: Part::Whole, len: old.size };
+                let base = Base { file: old.file, header: old.header, part: old.part, len: old.size };
                 vault.start_from(base)?;
             }
             (None, None) => {}

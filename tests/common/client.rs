@@ -3,12 +3,17 @@
 use entefs::account::{
     AccountKeys, Opened, open_collection_name, open_file, rename_collection, seal_magic, wrap_file_key,
 };
-use entefs::base::{AlbumId, AlbumKind, FileId, Timestamp};
+use entefs::base::{AlbumId, AlbumKind, B64, FileId, FileKind, Timestamp};
 use entefs::crypto::{
-    CHUNK_OVERHEAD, CIPHER_CHUNK, CollectionKey, FileKey, MacIndex, MacPrefix, StreamHeader, StreamOpener,
+    CHUNK, CHUNK_OVERHEAD, CIPHER_CHUNK, CollectionKey, FileKey, MacIndex, MacPrefix, StreamHeader, StreamOpener,
+    StreamSealer, md5, seal_blob,
 };
-use entefs::remote::{HttpOptions, HttpRemote, Page, RemoteApi};
-use entefs::wire::{AddFiles, Collection, File, FileMagic, MoveFiles, UpdateFileMagic};
+use entefs::remote::{HttpOptions, HttpRemote, ObjectBody, Page, Part, RemoteApi};
+use entefs::upload::record::{PhotoFacts, base_metadata};
+use entefs::wire::{
+    AddFiles, Collection, File, FileMagic, MetadataAttributes, MoveFiles, ObjectAttributes, RegisterFile,
+    UpdateFileMagic,
+};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -166,6 +171,41 @@ impl Client {
         self.wait(self.remote.move_files(&request));
     }
 
+    /// A live photo as another client uploads it: this zip, whatever is in it.
+    pub fn upload_live(&self, album: &str, title: &str, zip: &[u8]) {
+        let album = self.album(album);
+        let (key, header) = (FileKey::random(), StreamHeader::random());
+        let facts = PhotoFacts { title: title.into(), modified: Timestamp(7_000_000), ..PhotoFacts::default() };
+        let metadata = seal_blob(&key, &base_metadata(&facts, FileKind::LivePhoto));
+        let thumbnail = seal_blob(&key, b"a thumbnail");
+        let wrapped = wrap_file_key(&album.key, FileId(0), &key);
+        let request = RegisterFile {
+            collection_id: album.id,
+            encrypted_key: wrapped.encrypted_key,
+            key_decryption_nonce: wrapped.key_decryption_nonce,
+            file: self.put(header, seal_stream(&key, &header, zip)),
+            thumbnail: self.put(thumbnail.header, thumbnail.ciphertext),
+            metadata: MetadataAttributes {
+                encrypted_data: B64::of(metadata.ciphertext),
+                decryption_header: B64::of(metadata.header.0),
+                size: 0,
+            },
+            ..RegisterFile::default()
+        };
+        let body = serde_json::to_vec(&request).expect("a request is texts and numbers");
+        self.wait(self.remote.register_file(body.into()));
+    }
+
+    fn put(&self, header: StreamHeader, object: Vec<u8>) -> ObjectAttributes {
+        let size = object.len();
+        let target = self.wait(self.remote.fetch_put_target(size as u64, md5(&object)));
+        let etag = self.wait(self.remote.put_part(&target.parts[0], ObjectBody::Bytes(object.into())));
+        if let Some(url) = &target.complete_url {
+            self.wait(self.remote.complete_parts(url, &[Part { number: 1, etag }]));
+        }
+        ObjectAttributes { object_key: target.object_key, decryption_header: B64::of(header.0), size: size as i64 }
+    }
+
     /// Gives a photo another name.
     pub fn rename(&self, photo: &Photo, name: &str) {
         let fields = Map::from_iter([("editedName".to_owned(), Value::from(name))]);
@@ -184,6 +224,17 @@ impl Client {
         secrets.extend(self.photos().iter().map(|photo| photo.key.bytes().to_vec()));
         secrets
     }
+}
+
+fn seal_stream(key: &FileKey, header: &StreamHeader, plain: &[u8]) -> Vec<u8> {
+    let (mut sealer, mut object) = (StreamSealer::new(key, header), Vec::new());
+    let mut chunks = plain.chunks(CHUNK).peekable();
+    while let Some(chunk) = chunks.next() {
+        let mut sealed = vec![0; chunk.len() + CHUNK_OVERHEAD];
+        sealer.seal_chunk(chunk, chunks.peek().is_none(), &mut sealed).expect("a short stream");
+        object.extend_from_slice(&sealed);
+    }
+    object
 }
 
 /// The directory in which a mount shows an album.

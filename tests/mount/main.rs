@@ -12,6 +12,7 @@ mod devices;
 mod kills;
 mod ledger;
 mod links;
+mod live;
 mod powercut;
 mod rest;
 mod tree;

@@ -67,7 +67,13 @@ CREATE TABLE contents (
     mode           INTEGER,                  -- NULL: the mount's default
     uid            INTEGER,
     gid            INTEGER,
-    macs           BLOB                      -- 8 bytes a chunk
+    macs           BLOB,                     -- 8 bytes a chunk
+    -- Of a live photo's half, which lies in the object's zip:
+    archive        INTEGER,                  -- the still's content: the zip's chunks and MACs are kept under its number
+    extension      BLOB,                     -- sealed
+    packed_at      INTEGER,                  -- in the zip; NULL: size and extension are hints, not verified yet
+    packed_size    INTEGER,
+    deflated       INTEGER
 ) STRICT;
 CREATE INDEX contents_by_file ON contents (file);
 CREATE INDEX contents_by_size ON contents (size);
@@ -80,6 +86,8 @@ CREATE TABLE members (
     updation       INTEGER NOT NULL,
     listing        BLOB,                     -- sealed: name, inode, size, times; NULL: not listed
     name_tag       BLOB,
+    clip           BLOB,                     -- sealed: the same of a live photo's clip
+    clip_tag       BLOB,
     stem_tag       BLOB,
     suffix         INTEGER,
     provisional    INTEGER NOT NULL DEFAULT 0, -- a suffix that may be given up: 2 given in this pull, 1 in the last
@@ -87,6 +95,7 @@ CREATE TABLE members (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_by_file ON members (file);
 CREATE INDEX members_by_name ON members (album, name_tag) WHERE name_tag IS NOT NULL;
+CREATE INDEX members_by_clip ON members (album, clip_tag) WHERE clip_tag IS NOT NULL;
 CREATE INDEX members_by_stem ON members (album, stem_tag) WHERE stem_tag IS NOT NULL;
 CREATE INDEX members_provisional ON members (album) WHERE provisional > 0;
 
