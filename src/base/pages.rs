@@ -5,6 +5,8 @@ use super::sync::Mutex;
 use std::ops::{Deref, DerefMut};
 
 const PAGE: usize = 4096;
+/// Buffers of this length take huge pages where the kernel has them: two faults instead of a thousand.
+const HUGE: usize = 2 << 20;
 
 /// A buffer that begins on a page border.
 pub struct PageBuf {
@@ -16,11 +18,22 @@ pub struct PageBuf {
 impl PageBuf {
     /// `len` bytes of zeros.
     pub fn zeroed(len: usize) -> Self {
-        let bytes = vec![0; len + PAGE];
+        let border = if len >= HUGE { HUGE } else { PAGE };
+        let bytes = vec![0; len + border];
         // Misaligned at worst: `align_offset` may give up in theory, and correctness does not hang on it.
-        let start = Some(bytes.as_ptr().align_offset(PAGE)).filter(|at| *at < PAGE).unwrap_or(0);
+        let start = Some(bytes.as_ptr().align_offset(border)).filter(|at| *at < border).unwrap_or(0);
+        if len >= HUGE {
+            ask_for_huge_pages(&bytes[start..start + len]);
+        }
         Self { bytes, start, len }
     }
+}
+
+/// A hint; where the kernel has none, or has its own mind, nothing changes.
+fn ask_for_huge_pages(bytes: &[u8]) {
+    let whole = bytes.len() / HUGE * HUGE;
+    // SAFETY: the range is memory that `bytes` borrows, and this advice leaves its content as it is.
+    let _ = unsafe { libc::madvise(bytes.as_ptr().cast_mut().cast(), whole, libc::MADV_HUGEPAGE) };
 }
 
 impl Deref for PageBuf {
@@ -91,6 +104,12 @@ impl DerefMut for Pooled<'_> {
     }
 }
 
+impl AsRef<[u8]> for Pooled<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
 impl Drop for Pooled<'_> {
     fn drop(&mut self) {
         if let Some(buf) = self.buf.take() {
@@ -113,5 +132,9 @@ mod tests {
             }
         }
         assert_eq!(pool.free.lock().len(), 1);
+        let mut large = PageBuf::zeroed(2 * HUGE + 17);
+        assert_eq!((large.as_ptr() as usize % HUGE, large.len()), (0, 2 * HUGE + 17));
+        assert!(large.iter().all(|byte| *byte == 0));
+        large.fill(1);
     }
 }

@@ -21,6 +21,7 @@ mod refresh;
 mod shown;
 mod space;
 mod state;
+mod traffic;
 
 pub use attr::{Attr, AttrKind, Defaults};
 pub use change::{Dirty, Invalidation, Origin};
@@ -38,6 +39,7 @@ pub use path::{directory_of, path_of};
 pub use shown::Shown;
 pub use space::Space;
 pub use state::{FileState, current_upload, photo_of, reason_of, state_of};
+pub use traffic::{FILE as FILE_TRAFFIC, Traffic};
 
 use crate::base::sync::Bell;
 use crate::base::{Ino, Nanos};
@@ -53,6 +55,7 @@ pub struct Namespace {
     store: Arc<Store>,
     defaults: Defaults,
     space: Space,
+    traffic: Traffic,
     memo: crate::base::sync::RwLock<Memo>,
     listener: crate::base::sync::RwLock<Option<Listener>>,
     pending: Bell,
@@ -61,7 +64,8 @@ pub struct Namespace {
 impl Namespace {
     pub fn new(store: Arc<Store>, defaults: Defaults) -> Self {
         let (memo, listener) = Default::default();
-        Self { store, defaults, space: Space::default(), memo, listener, pending: Bell::default() }
+        let (space, traffic) = Default::default();
+        Self { store, defaults, space, traffic, memo, listener, pending: Bell::default() }
     }
 
     pub fn store(&self) -> &Arc<Store> {
@@ -75,6 +79,11 @@ impl Namespace {
     /// How much room is left.
     pub fn space(&self) -> &Space {
         &self.space
+    }
+
+    /// How fast bytes come in.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Rung when a change to the account is recorded, whoever made it: a person, an upload or a pull.

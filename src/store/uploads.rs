@@ -148,7 +148,16 @@ fn spot(no: UploadNo, blob: UploadBlob) -> Spot {
 
 impl Rows<'_> {
     fn load_uploads(&self, condition: &str, values: impl rusqlite::Params) -> StoreResult<Vec<UploadRow>> {
-        let mut query = self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM uploads WHERE {condition}"))?;
+        self.load_uploads_from("uploads", condition, values)
+    }
+
+    fn load_uploads_from(
+        &self,
+        table: &str,
+        condition: &str,
+        values: impl rusqlite::Params,
+    ) -> StoreResult<Vec<UploadRow>> {
+        let mut query = self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM {table} WHERE {condition}"))?;
         let rows = query.query_map(values, |row| Ok(upload_of(row)))?;
         rows.map(|row| row?).collect()
     }
@@ -173,8 +182,12 @@ impl Rows<'_> {
     /// What can be worked on at `now`, small files first so that one large one holds up nobody.
     pub fn load_due_uploads(&self, now: Timestamp, stages: &[Stage], limit: usize) -> StoreResult<Vec<UploadRow>> {
         let list = stages.iter().map(|stage| (*stage as i64).to_string()).collect::<Vec<_>>().join(", ");
-        let condition = format!("parked IS NULL AND due <= ?1 AND stage IN ({list}) ORDER BY size, no LIMIT ?2");
-        self.load_uploads(&condition, params![now.0, limit])
+        // The index's own condition is repeated, or it could not be used; it leaves out what is never due.
+        let condition = format!(
+            "parked IS NULL AND due < {} AND due <= ?1 AND stage IN ({list}) ORDER BY size, no LIMIT ?2",
+            i64::MAX
+        );
+        self.load_uploads_from("uploads INDEXED BY uploads_by_size", &condition, params![now.0, limit])
     }
 
     /// When the next one becomes due.

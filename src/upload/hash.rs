@@ -1,6 +1,7 @@
 //! Hashing, and whether Ente has these bytes already (semantics 2.9).
 
 use super::parts::Hashed;
+use super::seal::{Draft, read_all};
 use super::step::{Next, StepError, StepResult, load_blob, save_blob};
 use super::worker::Uploader;
 use crate::base::{FileId, FileKind, ParkReason, Timestamp};
@@ -11,9 +12,6 @@ use crate::spool::SpoolFile;
 use crate::store::{FileRow, NodeKind, NodeRow, Rows, Tx, UploadBlob, UploadRow};
 use crate::tree::{Dedup, Stage};
 use std::sync::Arc;
-
-/// Bytes read at a time.
-const PIECE: usize = 1 << 20;
 
 /// What is to be done with bytes whose hash is known.
 enum Plan {
@@ -35,8 +33,13 @@ impl Uploader {
             Ok((rows.load_node(row.ino)?, name))
         })?;
         let (Some(node), Some(name)) = (node, name) else { return Err(StepError::Lost) };
+        // Bytes of a length that no photo has are new to the account; the others are hashed before anything else.
+        let is_new = !self.store().read(|rows| rows.has_content_of_size(vault.len()))?;
         let (reader, title) = (Arc::clone(&vault), name.clone());
-        let (hash, kind) = self.on_blocking_thread(move || hash_and_sniff(&reader, &title)).await??;
+        let (hash, kind, draft) = self.on_blocking_thread(move || hash_and_sniff(&reader, &title, is_new)).await??;
+        if let Some(draft) = draft {
+            self.keep_draft(row.no, draft);
+        }
         let hashed = Hashed {
             hash: hash.to_text(),
             kind: kind.to_wire(),
@@ -98,23 +101,21 @@ impl Uploader {
 /// How often a twin looks by itself.
 const TWIN_LOOK: std::time::Duration = std::time::Duration::from_secs(30);
 
-fn hash_and_sniff(vault: &SpoolFile, name: &[u8]) -> Result<(ContentHash, FileKind), StepError> {
+/// The hash and the kind; where they are new, the bytes are sealed on the way.
+fn hash_and_sniff(
+    vault: &SpoolFile,
+    name: &[u8],
+    is_new: bool,
+) -> Result<(ContentHash, FileKind, Option<Draft>), StepError> {
     let kind = match super::settle::examine(vault, name)? {
         Sniffed::Media { kind: MediaKind::Video, .. } => FileKind::Video,
         Sniffed::Media { kind: MediaKind::Image, .. } => FileKind::Image,
         _ => return Err(StepError::park(ParkReason::Corrupt, "it is no image and no video any more")),
     };
     let mut hasher = ContentHasher::new();
-    let mut buf = vec![0; PIECE];
-    let mut offset = 0;
-    loop {
-        let read = vault.read_at(offset, &mut buf)?.len;
-        if read == 0 {
-            return Ok((hasher.finish(), kind));
-        }
-        hasher.update(&buf[..read]);
-        offset += read as u64;
-    }
+    let see = |bytes: &[u8]| hasher.update(bytes);
+    let draft = if is_new { Some(Draft::make(vault, see)?) } else { read_all(vault, see).map(|()| None)? };
+    Ok((hasher.finish(), kind, draft))
 }
 
 fn plan(tx: &Tx<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -> Result<Plan, StepError> {

@@ -2,12 +2,12 @@
 
 use super::parts::{Hashed, Prepared, SealedMagic, encode, plain_facts};
 use super::record::{PhotoFacts, base_metadata, public_magic};
-use super::seal::{Sealed, seal_first};
+use super::seal::{Draft, Sealed};
 use super::step::{StepError, StepResult, forget_prepared};
 use super::worker::Uploader;
 use crate::account::{OpenMagic, open_magic};
 use crate::base::{B64, FileId, Timestamp};
-use crate::crypto::{FileKey, StreamHeader, seal_blob};
+use crate::crypto::seal_blob;
 use crate::media::job::Request;
 use crate::media::{DateSource, Facts, HEAD, Sniffed, Zone, stand_in};
 use crate::namespace::path_of;
@@ -40,7 +40,8 @@ impl Uploader {
                 Ok(())
             });
         }
-        let (prepared, sealed) = self.on_blocking_thread(move || seal_all(&vault, &hashed, findings)).await??;
+        let draft = self.take_draft(row.no);
+        let (prepared, sealed) = self.on_blocking_thread(move || seal_all(&vault, draft, &hashed, findings)).await??;
         if prepared.cipher_len > crate::wire::MAX_OBJECT {
             return Err(StepError::park(crate::base::ParkReason::TooLarge, "Ente takes files up to 10 GiB"));
         }
@@ -128,10 +129,14 @@ fn facts_of(facts: Facts, hashed: &Hashed) -> PhotoFacts {
     }
 }
 
-/// Draws the key and the headers, and seals everything under them.
-fn seal_all(vault: &SpoolFile, hashed: &Hashed, findings: Findings) -> Result<(Prepared, Sealed), StepError> {
-    let (key, header) = (FileKey::random(), StreamHeader::random());
-    let sealed = seal_first(vault, &key, &header)?;
+/// Seals everything under one key: that of the draft, where the file was sealed while it was hashed.
+fn seal_all(
+    vault: &SpoolFile,
+    draft: Option<Draft>,
+    hashed: &Hashed,
+    findings: Findings,
+) -> Result<(Prepared, Sealed), StepError> {
+    let Draft { key, header, sealed } = draft.map_or_else(|| Draft::make(vault, |_| {}), Ok)?;
     let facts = findings.facts;
     let thumb = seal_blob(&key, &findings.thumbnail);
     let meta = seal_blob(&key, &base_metadata(&facts, hashed.kind()));

@@ -3,13 +3,14 @@
 
 use super::answers::{Answer, back_off, on_answer};
 use super::isolate::Isolated;
+use super::seal::Draft;
 use super::step::{Next, StepError, StepResult, forget_prepared};
 use super::{AlbumMaker, Pull};
 use crate::base::sync::{Bell, Mutex};
 use crate::base::{Clock, ParkReason, Timestamp, UploadNo};
 use crate::cache::Cache;
 use crate::fetch::Fetch;
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, Traffic};
 use crate::remote::{RemoteApi, RemoteError};
 use crate::spool::Spool;
 use crate::store::{Store, UploadBlob, UploadRow};
@@ -35,6 +36,8 @@ const WORKED_ON: [Stage; 8] = [
 ];
 /// Without a bell or a due time the rows are looked at this often all the same.
 const IDLE: Duration = Duration::from_secs(60);
+/// Rows worked on at once while a copy into the mount goes on.
+const WHILE_COPYING: usize = 1;
 /// Objects kept in memory from sealing to sending, all together.
 const KEPT: u64 = 48 << 20;
 /// A clock that is off by more than this between two looks has jumped.
@@ -89,6 +92,8 @@ pub struct Uploader {
     pub(super) clearing: Arc<Notify>,
     running: Mutex<HashMap<UploadNo, AbortHandle>>,
     objects: Mutex<HashMap<UploadNo, Bytes>>,
+    /// Sealed while they were hashed.
+    drafts: Mutex<HashMap<UploadNo, Draft>>,
     sent: Mutex<HashMap<UploadNo, u64>>,
     /// Nothing answered: until then nobody asks again.
     offline_until: Mutex<Option<Instant>>,
@@ -120,6 +125,7 @@ impl Uploader {
             clearing,
             running: Mutex::default(),
             objects: Mutex::default(),
+            drafts: Mutex::default(),
             sent: Mutex::default(),
             offline_until: Mutex::default(),
             session_over: AtomicBool::new(false),
@@ -177,8 +183,10 @@ impl Uploader {
         let online = self.offline_until.lock().map(|until| until.saturating_duration_since(Instant::now()));
         let pause = paused.filter(|until| *until > now).map(|until| until.since(now));
         let due = next.map(|due| due.since(now));
+        let copied = self.gives_way().then(Traffic::patience);
         // What is due already waits for a free place, whose end wakes the loop.
-        let rest = [due, pause, online.filter(|rest| !rest.is_zero())].into_iter().flatten().min().unwrap_or(IDLE);
+        let rest = [due, pause, copied, online.filter(|rest| !rest.is_zero())];
+        let rest = rest.into_iter().flatten().min().unwrap_or(IDLE);
         rest.clamp(Duration::from_millis(20), IDLE)
     }
 
@@ -193,15 +201,15 @@ impl Uploader {
 
     fn start_due(self: &Arc<Self>, tasks: &mut JoinSet<()>) -> Result<(), StepError> {
         let stages: Vec<Stage> = WORKED_ON.into_iter().filter(|stage| self.may_work_on(*stage)).collect();
-        let running = self.running.lock().len();
-        let free = (self.options.uploads * 2).saturating_sub(running);
+        let (places, running) = (self.places(), self.running.lock().len());
+        let free = places.saturating_sub(running);
         if free == 0 || stages.is_empty() {
             return Ok(());
         }
         let due = self.store().read(|rows| rows.load_due_uploads(self.clock.now(), &stages, free + running))?;
         for row in due.into_iter().take(free + running) {
             let mut running = self.running.lock();
-            if running.len() >= self.options.uploads * 2 || running.contains_key(&row.no) {
+            if running.len() >= places || running.contains_key(&row.no) {
                 continue;
             }
             let (uploader, no) = (Arc::clone(self), row.no);
@@ -209,6 +217,16 @@ impl Uploader {
             running.insert(no, handle);
         }
         Ok(())
+    }
+
+    /// Rows worked on at once: as good as none of them while somebody waits for a copy into the mount. The copy wants
+    /// the disk and the processor now; what is put off here is not lost, it keeps them busy afterwards.
+    fn places(&self) -> usize {
+        if self.gives_way() { WHILE_COPYING } else { self.options.uploads * 2 }
+    }
+
+    fn gives_way(&self) -> bool {
+        self.namespace.traffic().is_heavy(Instant::now())
     }
 
     /// Paused and offline, what needs the network waits; what does not goes on.
@@ -411,6 +429,23 @@ impl Uploader {
         }
     }
 
+    /// Its object is kept where there is room for it; without one, it is sealed again when it is sent.
+    pub(super) fn keep_draft(&self, no: UploadNo, mut draft: Draft) {
+        if let Some(object) = draft.sealed.object.take() {
+            self.keep_object(no, object);
+        }
+        self.drafts.lock().insert(no, draft);
+    }
+
+    /// Without one, an object that is still kept was sealed under other keys than will be drawn now.
+    pub(super) fn take_draft(&self, no: UploadNo) -> Option<Draft> {
+        let draft = self.drafts.lock().remove(&no);
+        if draft.is_none() {
+            self.forget_object(no);
+        }
+        draft
+    }
+
     pub(super) fn kept_object(&self, no: UploadNo) -> Option<Bytes> {
         self.objects.lock().get(&no).cloned()
     }
@@ -438,6 +473,7 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.uploader.running.lock().remove(&self.no);
         self.uploader.objects.lock().remove(&self.no);
+        self.uploader.drafts.lock().remove(&self.no);
         self.uploader.sent.lock().remove(&self.no);
         self.uploader.awake.notify_one();
     }

@@ -7,9 +7,10 @@ use super::local::{LocalFile, LocalState};
 use super::lookup::Found;
 use super::open::Opened;
 use crate::base::{AlbumKind, Ino, Timestamp, UploadNo};
-use crate::namespace::{DirInfo, Dirty};
+use crate::namespace::{DirInfo, Dirty, FILE_TRAFFIC};
 use crate::store::{NodeKind, NodeRow, Tx, UploadRow};
 use crate::tree::{DirKind, Refusal, Stage, check_new_directory, check_new_file};
+use std::time::Instant;
 
 /// Who makes something, and with which permission bits.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,7 @@ impl Vfs {
         let file = LocalFile::new(state);
         self.files.insert(&file);
         let fh = self.handles.insert(Handle::Local { file, write: true });
+        self.namespace.traffic().note(FILE_TRAFFIC, Instant::now());
         Ok((self.found(ino)?, Opened::buffered(fh)))
     }
 

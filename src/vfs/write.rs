@@ -8,6 +8,7 @@ use crate::base::Ino;
 use crate::crypto::cipher_len;
 use crate::wire::MAX_OBJECT;
 use std::sync::Arc;
+use std::time::Instant;
 
 impl Vfs {
     /// Takes all of `data` or fails; a file that a write failed on is poisoned (I14).
@@ -31,6 +32,7 @@ impl Vfs {
         self.check_growth(state, end)?;
         let vault = Arc::clone(state.bytes()?);
         vault.write_at(offset, data)?;
+        self.namespace.traffic().note(data.len() as u64, Instant::now());
         self.note_size(state, state.node.size.max(end));
         Ok(())
     }

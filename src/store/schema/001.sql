@@ -161,6 +161,8 @@ CREATE TABLE uploads (
     request_tag    BLOB                      -- keyed: the wrapped key in it, by which a pull knows it
 ) STRICT;
 CREATE INDEX uploads_by_due ON uploads (due) WHERE parked IS NULL;
+-- Small ones first, without sorting all that waits for every one that is taken.
+CREATE INDEX uploads_by_size ON uploads (size, no) WHERE parked IS NULL AND due < 9223372036854775807;
 CREATE INDEX uploads_by_ino ON uploads (ino);
 CREATE INDEX uploads_by_hash ON uploads (hash_tag) WHERE hash_tag IS NOT NULL;
 CREATE INDEX uploads_by_request ON uploads (request_tag) WHERE request_tag IS NOT NULL;
