@@ -165,6 +165,21 @@ impl CachedFile {
         CacheRead::Miss(self.bytes_of(self.drop_unreadable(&open, blocks, &failed)))
     }
 
+    /// As [`Self::read_at`], for a few bytes that the kernel has in memory: never waits for the disk. `None` where it
+    /// would have to, and where something is wrong: [`Self::read_at`] sees to that.
+    pub fn read_resident(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
+        let range = self.clip(offset, buf.len());
+        let open = self.current().flatten()?;
+        let blocks = blocks_of(&range);
+        if range.is_empty() || open.first_missing(blocks.clone()).is_some() {
+            return None;
+        }
+        let out = &mut buf[..(range.end - range.start) as usize];
+        open.sparse.read_resident(range.start, out).ok()?;
+        self.note_read(&open, range, blocks);
+        Some(out.len())
+    }
+
     /// Drops what could not be read, and tells what is missing now.
     fn drop_unreadable(&self, open: &Arc<OpenFile>, blocks: Range<u32>, failed: &CellError) -> Range<u32> {
         match failed {

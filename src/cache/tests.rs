@@ -159,6 +159,31 @@ fn a_miss_names_the_first_blocks_that_are_not_here() {
 }
 
 #[test]
+fn a_short_read_of_what_the_kernel_holds_needs_no_disk_and_gives_no_wrong_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = open_cache(dir.path(), 16 * MIB);
+    let len = 3 * BLOCK + 100;
+    let (file, expected) = (put(&cache, 1, len), bytes(1, len));
+    let read = |at: usize, short: usize| {
+        let mut buf = vec![0; short];
+        file.read_resident(at as u64, &mut buf).map(|read| buf[..read].to_vec())
+    };
+    for at in [0, 1, BLOCK - 4096, BLOCK, 2 * BLOCK + 777, 3 * BLOCK] {
+        // Whether it is held is the kernel's to say; what it just wrote it mostly does.
+        if let Some(found) = read(at, 4096) {
+            assert!(found == expected[at..(at + 4096).min(len)], "{at}");
+        }
+    }
+    assert_eq!(read(BLOCK - 1, 2), None, "two blocks are two reads");
+    assert_eq!(read(len, 10), None);
+    flip(&paths(dir.path())[0], CELLS_AT + STRIDE as u64 + 5000, 3);
+    assert_eq!(read(BLOCK + 10, 100), None, "a damaged block is the other read's to see to");
+    assert_eq!(file.read_at(BLOCK as u64 + 10, &mut [0; 100]), CacheRead::Miss(BLOCK as u64..2 * BLOCK as u64));
+    assert_eq!(read(BLOCK + 10, 100), None, "it is out now");
+    assert_eq!(cache.get(key(&cache, 2), 10).read_resident(0, &mut [0; 10]), None);
+}
+
+#[test]
 fn a_file_from_the_spool_is_the_cached_file_by_a_rename() {
     for is_straight in [true, false] {
         let dir = TempDir::new().unwrap();

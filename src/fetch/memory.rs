@@ -1,17 +1,52 @@
 //! Plaintext chunks in memory, the least recently used first to go.
 
 use crate::base::sync::Mutex;
-use crate::base::{ContentNo, PageBuf};
-use crate::crypto::CHUNK;
+use crate::base::{ContentNo, PageBuf, PagePool, Pooled};
+use crate::crypto::{CHUNK, CIPHER_CHUNK};
 use lru::LruCache;
-use std::ops::{Deref, Range};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
 
+/// Whole chunks come and go all the time while a video is read.
+static WHOLE: PagePool = PagePool::new(CHUNK, 3);
+
+/// Room for the plaintext of a chunk: overwritten before it is shown to anybody.
+pub(super) enum ChunkBuf {
+    Whole(Pooled<'static>),
+    Part(PageBuf),
+}
+
+impl ChunkBuf {
+    pub(super) fn of(len: usize) -> Self {
+        if len == CHUNK { Self::Whole(WHOLE.take()) } else { Self::Part(PageBuf::zeroed(len)) }
+    }
+}
+
+impl Deref for ChunkBuf {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Whole(buf) => buf,
+            Self::Part(buf) => buf,
+        }
+    }
+}
+
+impl DerefMut for ChunkBuf {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Whole(buf) => buf,
+            Self::Part(buf) => buf,
+        }
+    }
+}
+
 /// One verified chunk.
-pub struct Chunk(PageBuf);
+pub struct Chunk(ChunkBuf);
 
 impl Chunk {
-    pub(super) fn new(plain: PageBuf) -> Self {
+    pub(super) fn new(plain: ChunkBuf) -> Self {
         Self(plain)
     }
 
@@ -27,6 +62,28 @@ impl Chunk {
         if from < end {
             let source = &self.0[(from - start) as usize..(end - start) as usize];
             out[(from - offset) as usize..(end - offset) as usize].copy_from_slice(source);
+        }
+    }
+}
+
+/// Buffers that whole chunks are received into, reused: fresh pages cost a fault each.
+#[derive(Default)]
+pub(super) struct SealedBufs(Mutex<Vec<Vec<u8>>>);
+
+impl SealedBufs {
+    const KEPT: usize = 3;
+
+    /// Empty, with room for `len` bytes.
+    pub(super) fn take(&self, len: usize) -> Vec<u8> {
+        let kept = if len == CIPHER_CHUNK { self.0.lock().pop() } else { None };
+        kept.unwrap_or_else(|| Vec::with_capacity(len))
+    }
+
+    pub(super) fn put_back(&self, mut buf: Vec<u8>) {
+        let mut kept = self.0.lock();
+        if buf.capacity() == CIPHER_CHUNK && kept.len() < Self::KEPT {
+            buf.clear();
+            kept.push(buf);
         }
     }
 }
@@ -114,7 +171,7 @@ mod tests {
     use super::*;
 
     fn chunk(len: usize, fill: u8) -> Arc<Chunk> {
-        let mut plain = PageBuf::zeroed(len);
+        let mut plain = ChunkBuf::of(len);
         plain.fill(fill);
         Arc::new(Chunk::new(plain))
     }

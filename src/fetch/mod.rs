@@ -22,7 +22,7 @@ use crate::store::{ContentRow, Store};
 use futures_util::{StreamExt, TryStreamExt};
 use halves::KnownHalves;
 use lru::LruCache;
-use memory::{Chunk, ChunkMemory};
+use memory::{Chunk, ChunkBuf, ChunkMemory, SealedBufs};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +58,8 @@ pub struct Fetch {
     options: FetchOptions,
     memory: ChunkMemory,
     streams: Mutex<LruCache<ContentNo, Arc<Stream>>>,
+    /// What chunks are received into.
+    sealed: Arc<SealedBufs>,
     decrypting: Arc<Semaphore>,
     caching: Arc<Semaphore>,
     bad_chunk: BadChunk,
@@ -85,6 +87,7 @@ impl Fetch {
             options,
             memory: ChunkMemory::new(MEMORY),
             streams: Mutex::new(LruCache::new(STREAMS)),
+            sealed: Arc::default(),
             decrypting: Arc::new(Semaphore::new(options.cores.max(1))),
             caching: Arc::new(Semaphore::new(CACHE_WRITERS)),
             bad_chunk,
@@ -109,6 +112,12 @@ impl Fetch {
             self.read_ahead(content, &stream, offset, len);
         }
         Some(read)
+    }
+
+    /// Reads a few bytes of the cache that the kernel has in memory; `None` where the disk must be asked. Never waits.
+    pub fn read_resident(&self, content: &ContentRow, offset: u64, buf: &mut [u8]) -> Option<usize> {
+        let len = clip(content, offset, buf.len());
+        self.cached(content).read_resident(offset, &mut buf[..len]).filter(|read| *read == len)
     }
 
     /// Reads what is in the cache on disk; `None` where any of it is not. Waits for the disk.
@@ -260,7 +269,7 @@ impl Fetch {
     async fn chunk_from_disk(self: &Arc<Self>, content: &Arc<ContentRow>, index: u64) -> Option<Arc<Chunk>> {
         let (fetch, content) = (Arc::clone(self), Arc::clone(content));
         let read = move || {
-            let mut plain = PageBuf::zeroed(chunk_len(&content, index));
+            let mut plain = ChunkBuf::of(chunk_len(&content, index));
             match fetch.cached(&content).read_at(index * CHUNK as u64, &mut plain) {
                 CacheRead::Hit(read) if read == plain.len() => {
                     let chunk = Arc::new(Chunk::new(plain));
@@ -305,7 +314,7 @@ impl Fetch {
     async fn fetch_sealed(&self, content: &ContentRow, index: u64) -> Result<Vec<u8>, FetchError> {
         let start = index * CIPHER_CHUNK as u64;
         let end = content.cipher_size.min(start + CIPHER_CHUNK as u64);
-        let mut sealed = Vec::with_capacity((end - start) as usize);
+        let mut sealed = self.sealed.take((end - start) as usize);
         let total = self.remote.fetch_range(content.file, start..end, &mut sealed).await?;
         if total != content.cipher_size {
             return Err(FetchError::Damaged(CryptoError::Truncated));
@@ -321,12 +330,13 @@ impl Fetch {
         sealed: Vec<u8>,
     ) -> Result<Arc<Chunk>, FetchError> {
         let permit = Arc::clone(&self.decrypting).acquire_owned().await;
-        let (content, stream) = (Arc::clone(content), Arc::clone(stream));
+        let (content, stream, bufs) = (Arc::clone(content), Arc::clone(stream), Arc::clone(&self.sealed));
         let opened = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let mut plain = PageBuf::zeroed(chunk_len(&content, index));
+            let mut plain = ChunkBuf::of(chunk_len(&content, index));
             stream.open_chunk(index, &sealed, &mut plain)?;
             stream.learn_mac(index, MacPrefix::of_chunk(&sealed)?);
+            bufs.put_back(sealed);
             Ok::<_, CryptoError>(Arc::new(Chunk::new(plain)))
         });
         opened

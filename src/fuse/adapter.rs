@@ -28,6 +28,8 @@ const TTL_WITHOUT_EXPIRY: Duration = Duration::from_secs(1);
 /// Buffered reads that may wait at once; 16, the default, let 16 stuck ones stop the mount.
 const MAX_BACKGROUND: u16 = 256;
 const GENERATION: Generation = Generation(0);
+/// Reads up to this long may be answered on fuser's own thread: one block is opened for them.
+const SHORT: usize = 16 << 10;
 /// Offsets of `.` and `..`; entries follow.
 const DOTS: u64 = 2;
 
@@ -116,6 +118,21 @@ fn read_on_this_thread(vfs: &Vfs, runtime: &Handle, fh: u64, offset: u64, len: u
         }
         Err(error) => reply.error(errno("read", &error)),
     });
+}
+
+/// Answers a short read of what the kernel has in memory at once: a thread more would cost as much as the read. Gives
+/// the reply back where that cannot be.
+fn read_resident(vfs: &Vfs, fh: u64, offset: u64, len: usize, reply: ReplyData) -> Option<ReplyData> {
+    if len > SHORT {
+        return Some(reply);
+    }
+    with_buffer(len, |buf| match vfs.read_resident(fh, offset, buf) {
+        Some(read) => {
+            reply.data(&buf[..read]);
+            None
+        }
+        None => Some(reply),
+    })
 }
 
 fn xattr_reply(size: u32, value: Result<Vec<u8>, VfsError>, reply: ReplyXattr) {
@@ -293,6 +310,7 @@ impl Filesystem for Adapter {
             if let Some(bytes) = self.vfs.read_from_memory(fh.0, offset, len) {
                 return reply.data(&bytes);
             }
+            let Some(reply) = read_resident(&self.vfs, fh.0, offset, len, reply) else { return };
             let runtime = self.runtime.clone();
             self.hand_off("read", move |vfs| read_on_this_thread(vfs, &runtime, fh.0, offset, len, reply));
         });

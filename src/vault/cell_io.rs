@@ -84,7 +84,7 @@ impl Run {
 }
 
 /// Copies from `start` on, and zeros where the text is shorter.
-fn copy_from(text: &[u8], start: usize, out: &mut [u8]) {
+pub(super) fn copy_from(text: &[u8], start: usize, out: &mut [u8]) {
     let text = text.get(start..).unwrap_or(&[]);
     let have = text.len().min(out.len());
     out[..have].copy_from_slice(&text[..have]);
@@ -177,9 +177,27 @@ impl CellIo<'_> {
 
     /// Reads one block and hands its plaintext to `use_it`.
     pub(crate) fn read_one<T>(&self, wanted: Wanted<'_>, use_it: impl FnOnce(&[u8]) -> T) -> Result<T, CellError> {
+        self.read_one_by(|offset, sealed| self.disk.read_at(offset, sealed), wanted, use_it)
+    }
+
+    /// As [`Self::read_one`], of a block that the kernel has in memory; `WouldBlock` where it has not.
+    pub(crate) fn read_one_resident<T>(
+        &self,
+        wanted: Wanted<'_>,
+        use_it: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, CellError> {
+        self.read_one_by(|offset, sealed| self.disk.read_resident(offset, sealed), wanted, use_it)
+    }
+
+    fn read_one_by<T>(
+        &self,
+        read: impl FnOnce(u64, &mut [u8]) -> io::Result<usize>,
+        wanted: Wanted<'_>,
+        use_it: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, CellError> {
         let mut single = SINGLES.take();
         let sealed = &mut single[..NONCE + wanted.len + TAG];
-        let read = self.disk.read_at(wanted.cell.offset(), sealed)?;
+        let read = read(wanted.cell.offset(), sealed)?;
         sealed[read..].fill(0);
         let opened = self.cipher.open_cell(Place::Block(wanted.block), sealed, wanted.len, wanted.tag);
         opened.map(|text| use_it(text)).map_err(|fault| CellError::Fault(wanted.block, fault))

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use rustix::fs::{Advice, FallocateFlags, SeekFrom};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 
 /// What a sealed file needs of the disk. Offsets and lengths are bytes of the file on disk. Writes are durable when
 /// [`Self::sync_data`] has returned `Ok`, in any order and in part before that; after it failed, nothing is known.
@@ -17,6 +17,15 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// What the disk says.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// As [`Self::read_at`] where that need not wait for the disk: all of `buf`, or nothing.
+    ///
+    /// # Errors
+    /// `WouldBlock` where any of it is not in memory; what the disk says.
+    fn read_resident(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let _ = (offset, buf);
+        Err(io::ErrorKind::WouldBlock.into())
+    }
 
     /// Fills the buffers one after the other from `offset` on, as far as there is something to read.
     ///
@@ -120,6 +129,12 @@ impl Disk for FileDisk {
         Ok(done)
     }
 
+    fn read_resident(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let wanted = buf.len();
+        let read = rustix::io::preadv2(&self.0, &mut [IoSliceMut::new(buf)], offset, ReadWriteFlags::NOWAIT)?;
+        if read == wanted { Ok(read) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    }
+
     fn read_scattered(&self, mut offset: u64, bufs: &mut [IoSliceMut<'_>]) -> io::Result<()> {
         let wanted: usize = bufs.iter().map(|buf| buf.len()).sum();
         let read = rustix::io::retry_on_intr(|| rustix::io::preadv(&self.0, bufs, offset))?;
@@ -187,6 +202,9 @@ mod tests {
     fn holes_read_as_zeros_and_take_no_room() {
         let disk = FileDisk::new(tempfile::tempfile().unwrap());
         disk.write_at(1 << 20, &[7; 8192]).unwrap();
+        let mut resident = [0; 8192];
+        assert_eq!(disk.read_resident(1 << 20, &mut resident).unwrap(), 8192, "it was just written");
+        assert!(resident == [7; 8192] && disk.read_resident((1 << 20) + 1, &mut resident).is_err());
         let ranges = disk.data_ranges().unwrap();
         assert_eq!((ranges.len(), &ranges[0]), (1, &((1 << 20)..(1 << 20) + 8192)));
         disk.punch((1 << 20)..(1 << 20) + 4096).unwrap();

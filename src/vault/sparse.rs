@@ -7,7 +7,7 @@
 //! again is sealed anew. In the spool they tell an older sealing from the one committed; here no older one is left:
 //! cells that the map does not name are punched when the file comes in.
 
-use super::cell_io::{CellError, CellIo, Source, Stage};
+use super::cell_io::{CellError, CellIo, Source, Stage, Wanted, copy_from};
 use super::cells::CellSpace;
 use super::cipher::{CellCipher, Place};
 use super::disk::{Disk, FileDisk};
@@ -151,6 +151,24 @@ impl SparseFile {
             Some(cell) => Source::Cell(cell, self.text_len(block), None),
             None => Source::Zeros,
         })
+    }
+
+    /// Reads plaintext of one block whose cell the kernel has in memory; the range lies within the file.
+    ///
+    /// # Errors
+    /// `WouldBlock` where it has not, or the range is in more than one block; else as [`Self::read_range`].
+    pub(crate) fn read_resident(&self, offset: u64, out: &mut [u8]) -> Result<(), CellError> {
+        let block = BlockIndex::of(offset);
+        let within = (offset - block.start()) as usize;
+        if within + out.len() > BLOCK {
+            return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
+        }
+        let Some(cell) = self.cell_of(block) else {
+            out.fill(0);
+            return Ok(());
+        };
+        let wanted = Wanted { block, cell, len: self.text_len(block), tag: None };
+        self.cell_io().read_one_resident(wanted, |text| copy_from(text, within, out))
     }
 
     /// Seals blocks from `first` on, as many as lie in cells that follow one another, sixteen at most. `data` begins

@@ -31,6 +31,14 @@ impl Vfs {
         }
     }
 
+    /// Reads a few bytes that the kernel has in memory, sealed; `None` where the disk must be asked. Never waits.
+    pub fn read_resident(&self, fh: u64, offset: u64, buf: &mut [u8]) -> Option<usize> {
+        match self.handles.get(fh).ok()? {
+            Handle::Photo { content } => self.fetch.read_resident(&content, offset, buf),
+            Handle::Text { .. } | Handle::Local { .. } => None,
+        }
+    }
+
     /// Reads; may wait for the disk.
     ///
     /// # Errors
