@@ -6,6 +6,7 @@
 //! ```
 //!
 //! The photos are spread over the albums; each is a JPEG of its own, at least `--bytes` long. Runs add up.
+//! `--gather TITLE=COUNT` puts so many of this run into one more album besides, without sending them again.
 
 use bytes::Bytes;
 use clap::Parser;
@@ -21,7 +22,7 @@ use entefs::crypto::{
 use entefs::media::{landscape, stand_in};
 use entefs::remote::{HttpLogin, HttpOptions, HttpRemote, ObjectBody, PutTarget, RemoteApi, RemoteResult, TokenCell};
 use entefs::upload::record::{PhotoFacts, base_metadata};
-use entefs::wire::{MetadataAttributes, ObjectAttributes, RegisterFile};
+use entefs::wire::{AddFiles, MetadataAttributes, ObjectAttributes, RegisterFile};
 use futures_util::StreamExt;
 use std::error::Error;
 use std::fs;
@@ -53,6 +54,9 @@ struct Args {
     /// The least length of a photo
     #[arg(long, default_value_t = 0, value_parser = entefs::base::parse_size)]
     bytes: u64,
+    /// One more album, for so many of this run; may be given again
+    #[arg(long, value_name = "TITLE=COUNT")]
+    gather: Vec<String>,
 }
 
 #[tokio::main]
@@ -71,12 +75,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }))
     .buffer_unordered(PARALLEL);
     let mut done = 0;
+    let mut made = Vec::new();
     while let Some(outcome) = photos.next().await {
-        outcome?;
+        made.push(outcome?);
         done += 1;
         if done % 1000 == 0 {
             eprintln!("{done} photos, {:.0} a second", done as f64 / began.elapsed().as_secs_f64());
         }
+    }
+    drop(photos);
+    for wanted in &args.gather {
+        let (title, count) = wanted.split_once('=').ok_or("--gather wants TITLE=COUNT")?;
+        gather(remote, &keys, title, &made[..count.parse::<usize>()?.min(made.len())]).await?;
     }
     println!("{} albums and {done} photos in {:.1} s", args.albums.max(1), began.elapsed().as_secs_f64());
     Ok(())
@@ -104,13 +114,29 @@ async fn make_albums(
     Ok(albums)
 }
 
+/// Adds photos to a new album, a thousand at a time, as Ente takes them.
+async fn gather(
+    remote: &HttpRemote,
+    keys: &AccountKeys,
+    title: &str,
+    photos: &[(FileId, FileKey)],
+) -> RemoteResult<()> {
+    let (request, album_key) = keys.new_collection(title.as_bytes(), AlbumKind::Album);
+    let album = remote.create_album(&request).await?.id;
+    for batch in photos.chunks(1000) {
+        let files = batch.iter().map(|(file, key)| wrap_file_key(&album_key, *file, key)).collect();
+        remote.add_files(&AddFiles { collection_id: album, files }).await?;
+    }
+    Ok(())
+}
+
 async fn upload(
     remote: &HttpRemote,
     album: AlbumId,
     album_key: &CollectionKey,
     title: &str,
     jpeg: Vec<u8>,
-) -> RemoteResult<()> {
+) -> RemoteResult<(FileId, FileKey)> {
     let (key, header) = (FileKey::random(), StreamHeader::random());
     let facts = facts_of(title, &jpeg);
     let object = seal(&key, &header, &jpeg);
@@ -141,7 +167,8 @@ async fn upload(
         ..RegisterFile::default()
     };
     let body = serde_json::to_vec(&request).expect("a request is texts and numbers");
-    remote.register_file(Bytes::from(body)).await.map(|_| ())
+    let made = remote.register_file(Bytes::from(body)).await?;
+    Ok((made.id, key))
 }
 
 fn facts_of(title: &str, jpeg: &[u8]) -> PhotoFacts {
