@@ -31,11 +31,13 @@ pub struct EngineParts {
     pub clock: Arc<dyn Clock>,
     /// The program that decodes media: this one, unless a test says otherwise.
     pub isolation: Isolation,
+    /// How Ente is reached: over HTTP, unless a test says otherwise.
+    pub remote: Option<Arc<dyn RemoteApi>>,
 }
 
 impl EngineParts {
     pub fn new(paths: Paths, options: MountOptions, drops: DropRules) -> Self {
-        Self { paths, options, drops, clock: Arc::new(SystemClock), isolation: Isolation::default() }
+        Self { paths, options, drops, clock: Arc::new(SystemClock), isolation: Isolation::default(), remote: None }
     }
 }
 
@@ -66,7 +68,7 @@ impl Engine {
     /// # Errors
     /// [`Failure`] with the exit code of the contract.
     pub fn open(parts: EngineParts) -> Result<Arc<Self>, Failure> {
-        let EngineParts { paths, options, drops, clock, isolation } = parts;
+        let EngineParts { paths, options, drops, clock, isolation, remote } = parts;
         let account = AccountDir::new(&paths.state);
         let opened = account.read().map_err(|error| Failure::account("log-in", &error))?;
         let Opened { device, session } = opened;
@@ -82,7 +84,10 @@ impl Engine {
         make_drops(&namespace, &drops, clock.now_nanos())
             .map_err(|error| Failure::store("drop directories", &error))?;
         let (token, session_over) = (session.token_cell(), Bell::default());
-        let remote = connect(&session.endpoint, token.clone(), session_over.clone())?;
+        let remote = match remote {
+            Some(remote) => remote,
+            None => connect(&session.endpoint, token.clone(), session_over.clone())?,
+        };
         let bells = Bells { ops: namespace.pending().clone(), ..Bells::default() };
         let isolated = isolated(isolation)?;
         let fetch_options = FetchOptions { timeout: options.read_timeout, cores: cores() };

@@ -7,6 +7,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// One request that goes wrong. It is used up by the request it hits.
@@ -47,20 +48,32 @@ pub enum Outcome {
 
 /// The faults that wait for their request.
 #[derive(Default)]
-pub(super) struct Faults(Mutex<Vec<Fault>>);
+pub(super) struct Faults {
+    waiting: Mutex<Vec<Fault>>,
+    silent: AtomicBool,
+}
 
 impl Faults {
     pub(super) fn add(&self, fault: Fault) {
-        self.0.lock().push(fault);
+        self.waiting.lock().push(fault);
     }
 
     pub(super) fn clear(&self) {
-        self.0.lock().clear();
+        self.waiting.lock().clear();
+    }
+
+    /// Whether every request stays without an answer.
+    pub(super) fn set_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
     }
 
     /// The fault that hits this request, if one does. Each waiting one counts for itself.
     pub(super) fn hit(&self, method: &Method, path: &str) -> Option<Fault> {
-        let mut waiting = self.0.lock();
+        if self.silent.load(Ordering::Relaxed) {
+            let (path, method) = (path.to_owned(), method.clone());
+            return Some(Fault { path, method, nth: 1, when: When::Before, outcome: Outcome::Hang });
+        }
+        let mut waiting = self.waiting.lock();
         let mut hit = None;
         for (index, fault) in waiting.iter_mut().enumerate() {
             if fault.method == *method && covers(&fault.path, path) {

@@ -304,6 +304,11 @@ impl Server {
         self.shared.faults.clear();
     }
 
+    /// A black hole: while it is one, every request arrives and none is answered or has an effect.
+    pub fn set_silent(&self, silent: bool) {
+        self.shared.faults.set_silent(silent);
+    }
+
     /// Cuts every open connection off.
     pub fn reset_connections(&self) {
         self.shared.cutters.cut_all();

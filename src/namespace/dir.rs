@@ -96,6 +96,11 @@ impl DirTable {
         self.slots[*self.by_member.get(&key)? as usize].as_ref()
     }
 
+    /// The entry that the same photo or album has now.
+    pub(super) fn member_of(&self, entry: &Entry) -> Option<&Entry> {
+        self.get_member(entry.key.member()?)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }

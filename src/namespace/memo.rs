@@ -80,6 +80,8 @@ impl Memo {
             return;
         }
         let renamed = was.filter(|was| *was != &entry.name[..]).and_then(|was| table.get(was).cloned());
+        // A member has one name: what was in its way may have been looked at first.
+        let renamed = renamed.or_else(|| table.member_of(&entry).filter(|known| known.name != entry.name).cloned());
         match &renamed {
             Some(old) => {
                 table.rename(&old.name, entry.clone());
@@ -90,7 +92,9 @@ impl Memo {
             }
         }
         if let Some(before) = &before {
-            told.push(Invalidation::Changed { dir, name: entry.name.clone() });
+            if before.ino != entry.ino {
+                told.push(Invalidation::Changed { dir, name: entry.name.clone() });
+            }
             self.release(before.ino);
         }
         self.hold(entry.ino, attr);

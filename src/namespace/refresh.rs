@@ -21,7 +21,7 @@ impl Namespace {
             .and_then(|()| self.refresh_albums(&projector, &dirty.albums, &mut told))
             .and_then(|()| self.refresh_photos(rows, &projector, &dirty.photos, &mut told))
             .and_then(|()| self.refresh_names(&projector, &dirty.names, &mut told))
-            .and_then(|()| self.refresh_inos(&projector, &dirty.inos, &mut told));
+            .and_then(|()| self.refresh_inos(rows, &projector, &dirty.inos, &mut told));
         if let Err(error) = refreshed {
             tracing::error!(%error, "what changed cannot be read back; its directories are built again");
             self.forget(rows, dirty, &mut told);
@@ -198,8 +198,20 @@ impl Namespace {
         }
     }
 
-    fn refresh_inos(&self, projector: &Projector<'_>, inos: &[Ino], told: &mut Vec<Invalidation>) -> StoreResult<()> {
+    /// Attributes, and what the names of a local file stand for: a photo, once it is registered.
+    fn refresh_inos(
+        &self,
+        rows: &Rows<'_>,
+        projector: &Projector<'_>,
+        inos: &[Ino],
+        told: &mut Vec<Invalidation>,
+    ) -> StoreResult<()> {
         for &ino in inos.iter().filter(|ino| self.memo.read().attr(**ino).is_some()) {
+            for name in rows.load_names_of(ino)? {
+                if let Some(info) = self.known_dir(name.parent) {
+                    self.refresh_name(projector, &info, &name.name, told)?;
+                }
+            }
             if let Some(attr) = projector.attr(ino)? {
                 self.memo.write().set_attr(attr, told);
             }

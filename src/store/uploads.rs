@@ -209,6 +209,12 @@ impl Rows<'_> {
         self.load_uploads("hash_tag = ?1 AND stage BETWEEN 4 AND 9 ORDER BY no", [&tag[..]])
     }
 
+    /// Whether new bytes that are to take a photo's place are on their way.
+    pub fn is_being_replaced(&self, file: FileId) -> StoreResult<bool> {
+        let sql = "SELECT 1 FROM uploads WHERE supersedes = ?1 AND stage < 10";
+        Ok(self.conn.prepare_cached(sql)?.exists([file.0])?)
+    }
+
     /// Uploads that became, or are linked to, a photo.
     pub fn load_uploads_to(&self, file: FileId) -> StoreResult<Vec<UploadRow>> {
         self.load_uploads("file = ?1 ORDER BY no", [file.0])

@@ -320,7 +320,8 @@ impl Sync {
         for batch in unnamed.chunks(BATCH) {
             self.namespace.commit(Origin::Elsewhere, |tx, dirty| {
                 name_batch(tx, album.no, batch, album.complete)?;
-                for file in batch {
+                // Before the album is shown it is nobody's link: those it shares are counted anew when it is.
+                for file in batch.iter().filter(|_| album.complete) {
                     relist(tx, *file, dirty)?;
                 }
                 Ok::<_, StoreError>(())

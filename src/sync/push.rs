@@ -35,7 +35,7 @@ impl Sync {
     ///
     /// # Errors
     /// Where the store cannot be read or written; failed calls only put their changes off.
-    pub(super) async fn push(self: &Arc<Self>) -> Result<Option<Timestamp>, SyncError> {
+    pub async fn push(self: &Arc<Self>) -> Result<Option<Timestamp>, SyncError> {
         self.make_due_albums().await?;
         let mut settled = Vec::new();
         while let Some(batch) = self.next_batch(&settled)? {

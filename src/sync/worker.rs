@@ -54,6 +54,7 @@ impl Sync {
         let full = self.store().read(|rows| rows.load_last_full_pull())?.unwrap_or(Timestamp::ZERO);
         let due = self.clock.now().since(full) > FULL_EVERY;
         self.pull(if due { Reach::Full } else { Reach::Overlap }).await?;
+        uploader.note_online();
         let quota = self.refresh_quota().await?;
         if quota.used < quota.total {
             uploader.unpark(ParkReason::Quota);

@@ -49,6 +49,9 @@ pub fn apply_registration(
     }
     settle_node(tx, &row, node, in_album, &content, &prepared, target, dirty)?;
     relist(tx, file, dirty)?;
+    if let Some(old) = row.supersedes {
+        relist(tx, old, dirty)?;
+    }
     wake_waiting(tx, &row, file, &prepared, now)?;
     close_row(tx, row.clone(), file, now)?;
     if becomes_photo { Ok(()) } else { follow_up(tx, rules, &row, file, now, dirty) }
@@ -160,9 +163,14 @@ fn replace_version(
         .filter_map(|node| node.album)
         .collect();
     for member in tx.load_memberships(old)?.into_iter().filter(MemberRow::is_visible) {
-        let album = tx.load_album(member.album)?.filter(|album| album.own && album.is_home());
+        let album = tx.load_album(member.album)?.filter(|album| album.own && album.is_present());
         let Some(album) = album else { continue };
         if kept.contains(&album.no) {
+            continue;
+        }
+        if !album.is_home() {
+            // Both stay in Uncategorized; the name is the new one's.
+            tx.clear_listing(album.no, old)?;
             continue;
         }
         leave_album(tx, album.no, old, now, dirty)?;

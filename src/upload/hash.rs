@@ -148,6 +148,8 @@ fn find_equal(
         // One that it could not be linked to before is no candidate again.
         let refused = row.stage != Stage::Linking && row.file == Some(file.id);
         let usable = file.own && !file.hidden && !file.trashed && Some(file.id) != row.supersedes && !refused;
+        // What was written here would change with it.
+        let usable = usable && !rows.is_being_replaced(file.id)?;
         if usable && is_live(rows, &file)? && (dedup == Dedup::Content || has_name(rows, &file, &hashed.title)?) {
             return Ok(Some(file.id));
         }

@@ -38,7 +38,7 @@ impl Uploader {
         }
     }
 
-    async fn clear_due(&self) -> Result<(), StepError> {
+    pub(super) async fn clear_due(&self) -> Result<(), StepError> {
         loop {
             let due = self.store().read(|rows| {
                 let due = rows.load_due_uploads(self.clock.now(), &CLEARED, BATCH)?;

@@ -17,6 +17,9 @@ use std::time::Instant;
 impl Uploader {
     pub(super) async fn link(&self, row: &UploadRow) -> StepResult {
         let file = row.file.ok_or(StepError::Lost)?;
+        if self.store().read(|rows| rows.is_being_replaced(file))? {
+            return self.upload_after_all(row);
+        }
         let album = self.choose_target(row)?;
         let to = self.albums.make_remote(album).await.map_err(album_error)?;
         if self.is_live_there(album, file).await? {

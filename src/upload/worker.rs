@@ -16,7 +16,7 @@ use crate::spool::Spool;
 use crate::store::{Store, UploadBlob, UploadRow};
 use crate::tree::{DropRules, Stage};
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -155,6 +155,30 @@ impl Uploader {
                 Some(_) = tasks.join_next() => {}
                 () = tokio::time::sleep(rest) => {}
             }
+        }
+    }
+
+    /// Takes everything that is due as far as it goes, each once and one after the other, and clears up what is over:
+    /// for whoever has no worker running.
+    ///
+    /// # Errors
+    /// Where the queue cannot be read or written; a failed step only puts its own file off.
+    pub async fn drive_due(self: &Arc<Self>) -> Result<(), StepError> {
+        let mut driven = HashSet::new();
+        loop {
+            let stages: Vec<Stage> = WORKED_ON.into_iter().filter(|stage| self.may_work_on(*stage)).collect();
+            let due = self.store().read(|rows| rows.load_due_uploads(self.clock.now(), &stages, driven.len() + 1))?;
+            match due.iter().find(|row| driven.insert(row.no)) {
+                Some(row) => self.drive(row.no).await,
+                None => return self.clear_due().await,
+            }
+        }
+    }
+
+    /// Ente answers again: what waited for that goes on at once.
+    pub fn note_online(&self) {
+        if self.offline_until.lock().take().is_some() {
+            self.awake.notify_one();
         }
     }
 

@@ -4,7 +4,7 @@ use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use crate::base::Ino;
 use crate::namespace::{Attr, Entry, NamespaceError};
-use crate::tree::FixedPlace;
+use crate::tree::{FixedPlace, MAX_NAME, Refusal};
 
 /// An inode and its attributes, as the kernel is told.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +23,13 @@ pub struct SpaceView {
 
 impl Vfs {
     /// # Errors
-    /// [`VfsError::NotFound`]; a directory that is not pulled completely is an error, and wakes the pull.
+    /// [`VfsError::NotFound`]; a name that no file can have; a directory that is not pulled completely, which wakes the
+    /// pull.
     pub fn lookup(&self, parent: Ino, name: &[u8]) -> VfsResult<Found> {
+        // Every system call that takes a path looks its names up first, and POSIX has them all say so.
+        if name.len() > MAX_NAME {
+            return Err(Refusal::NameTooLong.into());
+        }
         let found = self.namespace.lookup(parent, name).map_err(|error| self.distrust(error))?;
         match found {
             Some((_, attr)) => Ok(self.dress(attr)),

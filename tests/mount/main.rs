@@ -1,7 +1,7 @@
 //! The program on real mounts: `/dev/fuse`, real processes, real kills, and Ente's API on an embedded server.
 //!
 //! The figures are small enough for every run; the environment raises them: `ENTEFS_TEST_PHOTOS`, `ENTEFS_TEST_KILLS`,
-//! `ENTEFS_TEST_REWRITES`, `ENTEFS_TEST_CUTS`, `ENTEFS_TEST_FLIPS`. `ENTEFS_TEST_BIN` tries another build, and
+//! `ENTEFS_TEST_REWRITES`, `ENTEFS_TEST_CUTS`, `ENTEFS_TEST_FLIPS`, `ENTEFS_TEST_OFFLINE`. `ENTEFS_TEST_BIN` tries another build, and
 //! `ENTEFS_TEST_SEED` repeats a run's chance.
 
 #[path = "../common/mod.rs"]
@@ -13,6 +13,7 @@ mod kills;
 mod ledger;
 mod links;
 mod live;
+mod offline;
 mod powercut;
 mod rest;
 mod tree;

@@ -1,0 +1,328 @@
+//! The naive reference: what an operation may change of what is seen, and what must always be so.
+
+use crate::ente::Facts;
+use crate::operation::{Dir, Op};
+use crate::photos::Content;
+use crate::view::{Seen, View};
+use entefs::base::{AlbumKind, FileId, Ino};
+use entefs::namespace::EntryKey;
+use entefs::store::AlbumRow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+type Check = Result<(), String>;
+
+fn path_of(dir: Dir, name: &str) -> String {
+    format!("{}/{name}", dir.path().join("/"))
+}
+
+/// The directory in which an album is seen.
+pub fn directory_of(album: &AlbumRow) -> String {
+    match album.kind {
+        AlbumKind::Favorites => "Favorites".into(),
+        AlbumKind::Uncategorized => "Uncategorized".into(),
+        AlbumKind::Album | AlbumKind::Folder => {
+            format!("Albums/{}", String::from_utf8_lossy(album.shown.as_deref().unwrap_or_default()))
+        }
+    }
+}
+
+fn photo_of(seen: &Seen) -> Option<FileId> {
+    match seen.key {
+        EntryKey::Photo(file) => Some(file),
+        EntryKey::LocalFile { photo } => photo,
+        _ => None,
+    }
+}
+
+/// Equal as far as is known: bytes that cannot be had just now may be any.
+fn same_content(one: Option<Content>, other: Option<Content>) -> bool {
+    one.is_none() || other.is_none() || one == other
+}
+
+fn same(one: &Seen, other: &Seen) -> bool {
+    one.ino == other.ino && same_content(one.content, other.content)
+}
+
+/// Nothing may change.
+pub fn check_same(before: &View, after: &View) -> Check {
+    check_but(before, after, |_, _| false)
+}
+
+/// Nothing may change but where `may` says so.
+fn check_but(before: &View, after: &View, may: impl Fn(&str, &Seen) -> bool) -> Check {
+    for (path, seen) in before.iter().filter(|(path, seen)| !may(path, seen)) {
+        match after.get(path) {
+            Some(now) if same(seen, now) => {}
+            now => return Err(format!("{path} was {seen:?}, and is {now:?}")),
+        }
+    }
+    for (path, seen) in after.iter().filter(|(path, seen)| !may(path, seen)) {
+        if !before.contains_key(path) {
+            return Err(format!("{path} has come from nowhere: {seen:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// What a person did is what is seen, and nothing else happens.
+pub fn check_local(op: Op, done: bool, before: &View, after: &View) -> Check {
+    if !done {
+        return check_same(before, after);
+    }
+    match op {
+        Op::Write(dir, name, content) | Op::Patch(dir, name, content) => {
+            check_write(&path_of(dir, name), content, before, after)
+        }
+        Op::Unlink(dir, name) => check_unlink(&path_of(dir, name), before, after),
+        Op::Rename(from, old, to, new) => check_rename(&path_of(from, old), &path_of(to, new), before, after),
+        Op::Touch(dir, name, seconds) => check_touch(&path_of(dir, name), seconds, before, after),
+        Op::MakeDropX => check_directory("Drop/X", true, before, after),
+        Op::RemoveDropX => check_directory("Drop/X", false, before, after),
+        Op::MakeAlbum(album) => check_directory(&format!("Albums/{}", album.name()), true, before, after),
+        Op::RemoveAlbum(album) => check_directory(&format!("Albums/{}", album.name()), false, before, after),
+        Op::RenameAlbum(from, to) => check_album_rename(from.name(), to.name(), before, after),
+        _ => Ok(()),
+    }
+}
+
+/// Semantics 2.12 and 5.3: the inode stays, all its names show the new bytes, nothing else changes.
+fn check_write(path: &str, content: Content, before: &View, after: &View) -> Check {
+    let now = after.get(path).ok_or_else(|| format!("{path} was written, and is not there"))?;
+    if !same_content(now.content, Some(content)) {
+        return Err(format!("{path} was written as {content:?}, and is {now:?}"));
+    }
+    let written = before.get(path).map_or(now.ino, |seen| seen.ino);
+    if now.ino != written {
+        return Err(format!("{path} was written in place, and its inode changed from {written:?} to {:?}", now.ino));
+    }
+    let linked: Vec<_> = before.iter().filter(|(_, seen)| seen.ino == written).collect();
+    for (path, _) in linked {
+        let is_new = after.get(path).is_some_and(|now| now.ino == written && same_content(now.content, Some(content)));
+        if !is_new {
+            return Err(format!("{path} is the same photo, and is {:?}", after.get(path)));
+        }
+    }
+    check_but(before, after, |at, seen| at == path || seen.ino == written)
+}
+
+/// Semantics 4.1 and 4.3: the name goes; of a photo in its last home, to Uncategorized.
+fn check_unlink(path: &str, before: &View, after: &View) -> Check {
+    let gone = before.get(path).ok_or_else(|| format!("{path} was not there, and was removed"))?;
+    if after.get(path).is_some_and(|now| now.ino == gone.ino && gone.content.is_some()) {
+        return Err(format!("{path} was removed, and is there"));
+    }
+    let others = before.iter().any(|(at, seen)| at != path && seen.ino == gone.ino);
+    let to_uncategorized = |at: &str, seen: &Seen| {
+        !others && matches!(gone.key, EntryKey::Photo(_)) && at.starts_with("Uncategorized/") && seen.ino == gone.ino
+    };
+    check_but(before, after, |at, seen| at == path || to_uncategorized(at, seen))
+}
+
+/// Semantics 3: the photo is under its new name; what it was linked to and what was in the way may follow.
+fn check_rename(from: &str, to: &str, before: &View, after: &View) -> Check {
+    if from == to {
+        return check_same(before, after);
+    }
+    let moved = before.get(from).ok_or_else(|| format!("{from} was not there, and was renamed"))?;
+    if after.get(from).is_some_and(|now| now.ino == moved.ino) {
+        return Err(format!("{from} was renamed, and is there"));
+    }
+    let occupant = before.get(to);
+    let now = after.get(to).ok_or_else(|| format!("{from} was renamed to {to}, which is not there"))?;
+    let handed_over = from.starts_with("Drop/") && !to.starts_with("Drop/") && photo_of(moved).is_some();
+    if !same_content(now.content, moved.content) || (now.ino != moved.ino && !handed_over) {
+        return Err(format!("{from} was renamed to {to}: it was {moved:?}, and is {now:?}"));
+    }
+    let photos: BTreeSet<FileId> = [Some(moved), occupant].into_iter().flatten().filter_map(photo_of).collect();
+    let inos: BTreeSet<Ino> = [Some(moved), occupant].into_iter().flatten().map(|seen| seen.ino).collect();
+    let related = |seen: &Seen| {
+        let album_photo =
+            matches!(seen.key, EntryKey::Photo(_)) && photo_of(seen).is_some_and(|file| photos.contains(&file));
+        album_photo || inos.contains(&seen.ino)
+    };
+    // Photos are never lost by it.
+    for (path, seen) in before.iter().filter(|(_, seen)| matches!(seen.key, EntryKey::Photo(_))) {
+        if !after.values().any(|now| now.ino == seen.ino) && occupant.is_none_or(|there| there.ino != seen.ino) {
+            return Err(format!("{path} {seen:?} is nowhere any more"));
+        }
+    }
+    let new_album = |at: &str| at.starts_with("Albums/") && at.matches('/').count() == 1 && !before.contains_key(at);
+    check_but(before, after, |at, seen| at == from || at == to || related(seen) || new_album(at))
+}
+
+fn check_touch(path: &str, seconds: i64, before: &View, after: &View) -> Check {
+    let now = after.get(path).ok_or_else(|| format!("{path} was touched, and is not there"))?;
+    if now.attr.mtime.parts() != (seconds, 5) {
+        return Err(format!("{path} was touched, and has {:?}", now.attr.mtime));
+    }
+    check_same(before, after)
+}
+
+fn check_directory(path: &str, made: bool, before: &View, after: &View) -> Check {
+    if after.contains_key(path) != made {
+        return Err(format!("{path} is there: {}", !made));
+    }
+    check_but(before, after, |at, _| at == path)
+}
+
+/// The directory goes with all that is in it; an empty one may have been in the way.
+fn check_album_rename(from: &str, to: &str, before: &View, after: &View) -> Check {
+    let (old, new) = (format!("Albums/{from}"), format!("Albums/{to}"));
+    let renamed = |path: &str| match path.strip_prefix(&old) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{new}{rest}"),
+        _ => path.to_owned(),
+    };
+    let expected: View =
+        before.iter().filter(|(path, _)| **path != new).map(|(path, seen)| (renamed(path), seen.clone())).collect();
+    check_same(&expected, after)
+}
+
+/// Tenet 3: when nobody else changes anything, work in the background keeps every name and what it shows. Photos
+/// come to the albums, and what is linked leaves Uncategorized.
+pub fn check_kept(before: &View, after: &View) -> Check {
+    for (path, seen) in before {
+        let Some(now) = after.get(path) else {
+            let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+            let moved_on = dir == "Uncategorized"
+                && after.iter().any(|(at, now)| !at.starts_with("Drop") && photo_of(now) == photo_of(seen));
+            let shortened = path.contains(" (") && after.iter().any(|(at, now)| at.starts_with(dir) && same(seen, now));
+            if moved_on || shortened {
+                continue;
+            }
+            return Err(format!("{path} {seen:?} has gone by itself"));
+        };
+        if !same_content(seen.content, now.content) && !is_next_version(path, seen, now, before) {
+            return Err(format!("{path} was {seen:?}, and became {now:?} by itself"));
+        }
+        if path.starts_with("Drop/") && (now.ino, now.attr.mtime) != (seen.ino, seen.attr.mtime) {
+            return Err(format!("{path}: a drop entry is not what was written any more: {seen:?}, {now:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// A drop entry was written over: its photo's place in the albums goes to what it has now (semantics 2.12).
+fn is_next_version(path: &str, seen: &Seen, now: &Seen, before: &View) -> bool {
+    let wrote = |entry: &Seen| {
+        matches!(entry.key, EntryKey::LocalFile { .. })
+            && photo_of(entry).is_none_or(|file| Some(file) == photo_of(seen))
+            && entry.content == now.content
+    };
+    !path.starts_with("Drop/") && before.iter().any(|(at, entry)| at.starts_with("Drop/") && wrote(entry))
+}
+
+/// Semantics 1.1: an album photo's link count is the number of its names in the albums.
+pub fn check_links(view: &View) -> Check {
+    let mut names: BTreeMap<Ino, Vec<&str>> = BTreeMap::new();
+    for (path, seen) in view.iter().filter(|(_, seen)| matches!(seen.key, EntryKey::Photo(_))) {
+        names.entry(seen.ino).or_default().push(path);
+    }
+    for (path, seen) in view.iter().filter(|(_, seen)| matches!(seen.key, EntryKey::Photo(_))) {
+        let names = &names[&seen.ino];
+        // A local name may mask one of them.
+        if (seen.attr.links as usize) < names.len() {
+            return Err(format!("{path} has {} links, and is seen as {names:?}", seen.attr.links));
+        }
+    }
+    Ok(())
+}
+
+/// Nothing of the account is without an album, unless another device put it into the trash.
+pub fn check_homes(facts: &Facts) -> Check {
+    for (file, photo) in facts.photos.iter().filter(|(_, photo)| !photo.trashed) {
+        if facts.homes(*file).is_empty() {
+            return Err(format!("{file:?} {photo:?} is in no album any more"));
+        }
+    }
+    Ok(())
+}
+
+/// The photos that a directory shows are exactly these, each under its name or that with a suffix.
+pub fn check_members(view: &View, dir: &str, photos: &BTreeSet<FileId>, facts: &Facts) -> Check {
+    let mut shown: BTreeMap<FileId, &str> = BTreeMap::new();
+    let mut local: BTreeSet<&str> = BTreeSet::new();
+    for (path, seen) in view {
+        let Some(name) = path.strip_prefix(dir).and_then(|rest| rest.strip_prefix('/')) else { continue };
+        match seen.key {
+            EntryKey::Photo(file) => {
+                if let Some(other) = shown.insert(file, name) {
+                    return Err(format!("{dir} shows {file:?} twice: {other}, {name}"));
+                }
+            }
+            _ => {
+                local.insert(name);
+            }
+        }
+    }
+    for file in photos.iter().filter(|file| facts.photos.get(file).is_some_and(|photo| !photo.trashed)) {
+        // A local name masks it, or is its own.
+        if !shown.contains_key(file) && local.is_empty() {
+            return Err(format!("{dir} does not show {file:?}, {:?}", facts.photos.get(file)));
+        }
+    }
+    match shown.keys().find(|file| !photos.contains(file)) {
+        Some(file) => Err(format!("{dir} shows {file:?}, which is not in it")),
+        None => Ok(()),
+    }
+}
+
+fn is_name_of(shown: &str, name: &str) -> bool {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let suffix = shown.strip_prefix(stem).and_then(|rest| rest.strip_suffix(&format!(".{extension}")));
+    suffix.is_some_and(|suffix| suffix.is_empty() || (suffix.starts_with(" (") && suffix.ends_with(')')))
+}
+
+/// Nothing waits: what is seen is what Ente has.
+pub fn check_rest(view: &View, facts: &Facts) -> Check {
+    for (path, seen) in view {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        match seen.key {
+            EntryKey::Photo(file) => {
+                let photo = facts.photos.get(&file).ok_or_else(|| format!("{path}: {file:?} is not in Ente"))?;
+                if seen.content != Some(photo.content) {
+                    return Err(format!("{path} shows {:?}, and Ente has {photo:?}", seen.content));
+                }
+                if !is_name_of(name, photo.display_name()) {
+                    return Err(format!("{path} is called {:?} in Ente", photo.display_name()));
+                }
+            }
+            EntryKey::LocalFile { photo: Some(file) } => {
+                let photo = facts.photos.get(&file).ok_or_else(|| format!("{path}: {file:?} is not in Ente"))?;
+                if seen.content != Some(photo.content) {
+                    return Err(format!("{path} shows {:?}, and became {file:?}, {photo:?}", seen.content));
+                }
+            }
+            EntryKey::LocalFile { photo: None } if !name.starts_with('.') && seen.content.is_some() => {
+                return Err(format!("{path} was never sent"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Tenet 1: what was accepted is in Ente, or still here because of its name.
+pub fn check_owed(owed: &HashMap<Ino, Content>, view: &View, facts: &Facts) -> Check {
+    for (ino, content) in owed {
+        let here = view
+            .iter()
+            .any(|(path, seen)| seen.ino == *ino && path.rsplit('/').next().is_some_and(|name| name.starts_with('.')));
+        if !here && !facts.photos.values().any(|photo| photo.content == *content) {
+            return Err(format!("{content:?}, accepted as {ino:?}, is neither here nor in Ente"));
+        }
+    }
+    Ok(())
+}
+
+/// No photo was sent twice (I15, semantics 2.9), previous versions left aside.
+pub fn check_no_doubles(facts: &Facts) -> Check {
+    let mut known = BTreeMap::new();
+    let at_home =
+        |file: &FileId| facts.homes(*file).iter().any(|album| facts.albums[album].kind != AlbumKind::Uncategorized);
+    for (file, photo) in facts.photos.iter().filter(|(file, photo)| !photo.trashed && at_home(file)) {
+        if let Some(other) = known.insert((photo.title.clone(), photo.content), file) {
+            return Err(format!("{file:?} and {other:?} are the same photo: {photo:?}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! What a person sees in the mount: every name, and the photo behind it.
+
+use crate::device::{Device, is_directory};
+use crate::photos::{Content, content_of};
+use entefs::base::Ino;
+use entefs::namespace::{Attr, Entry, EntryKey, Namespace};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+const PLACES: [&str; 4] = ["Drop", "Albums", "Favorites", "Uncategorized"];
+
+/// One name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Seen {
+    pub ino: Ino,
+    pub key: EntryKey,
+    pub attr: Attr,
+    /// `None` for directories, for empty files, and where the bytes cannot be had just now.
+    pub content: Option<Content>,
+}
+
+pub type View = BTreeMap<String, Seen>;
+
+/// Everything that is listed.
+pub struct Walk {
+    pub view: View,
+    pub entries: Vec<(Ino, Entry, Attr)>,
+    pub dirs: Vec<Ino>,
+}
+
+/// Lists everything and reads every file. What is looked up must be what is listed.
+pub fn walk(device: &Device) -> Result<Walk, String> {
+    let mut walk = Walk { view: View::new(), entries: Vec::new(), dirs: Vec::new() };
+    device.line.observing.store(true, Ordering::Relaxed);
+    let walked = PLACES.iter().try_for_each(|place| {
+        let ino = device.dir(&[place]).map_err(|error| format!("{place}: {error}"))?;
+        walk_dir(device, ino, place, &mut walk)
+    });
+    device.line.observing.store(false, Ordering::Relaxed);
+    walked.map(|()| walk)
+}
+
+fn walk_dir(device: &Device, dir: Ino, path: &str, walk: &mut Walk) -> Result<(), String> {
+    walk.dirs.push(dir);
+    for (entry, attr) in device.list(dir).map_err(|error| format!("{path}: {error}"))? {
+        let path = format!("{path}/{}", String::from_utf8_lossy(&entry.name));
+        let found = device.vfs.lookup(dir, &entry.name).map_err(|error| format!("{path} is listed: {error}"))?;
+        if found.attr != attr {
+            return Err(format!("{path} is listed as {attr:?}, and looked up as {:?}", found.attr));
+        }
+        let got = device.vfs.getattr(entry.ino).map_err(|error| format!("{path} is listed: {error}"))?;
+        if got.attr != attr {
+            return Err(format!("{path} is listed as {attr:?}, and its inode is {:?}", got.attr));
+        }
+        walk.entries.push((dir, entry.clone(), attr));
+        let is_dir = is_directory(&attr);
+        let content = if is_dir { None } else { read(device, &path, &attr)? };
+        let seen = Seen { ino: entry.ino, key: entry.key, attr, content };
+        if walk.view.insert(path.clone(), seen).is_some() {
+            return Err(format!("{path} is listed twice"));
+        }
+        if is_dir {
+            walk_dir(device, entry.ino, &path, walk)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(device: &Device, path: &str, attr: &Attr) -> Result<Option<Content>, String> {
+    let bytes = match device.read(attr.ino) {
+        Ok(bytes) => bytes,
+        Err(entefs::vfs::VfsError::Offline(_)) if !device.is_up() => return Ok(None),
+        Err(error) => return Err(format!("{path} cannot be read: {error}")),
+    };
+    if bytes.len() as u64 != attr.size {
+        return Err(format!("{path} has {} bytes, {} are stated", bytes.len(), attr.size));
+    }
+    match content_of(&bytes) {
+        None if !bytes.is_empty() => Err(format!("{path} has bytes that nobody wrote")),
+        content => Ok(content),
+    }
+}
+
+/// What is memoised is what the rows say (I6, I7): a fresh memo shows the same.
+pub fn check_memo(device: &Device, walk: &Walk) -> Result<(), String> {
+    let known = &device.engine.namespace;
+    let fresh = Namespace::new(known.store().clone(), *known.defaults());
+    for dir in &walk.dirs {
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        for (namespace, found) in [(known.as_ref(), &mut one), (&fresh, &mut other)] {
+            let list = namespace.list(*dir, 0, |_, entry, attr| {
+                found.push((entry.name.clone(), entry.ino, entry.key, *attr));
+                true
+            });
+            list.map_err(|error| format!("{dir:?}: {error}"))?;
+            found.sort_by(|a, b| a.0.cmp(&b.0));
+        }
+        if one != other {
+            let only = |a: &[(_, _, _, _)], b: &[(_, _, _, _)]| -> Vec<_> {
+                a.iter()
+                    .filter(|entry| !b.contains(entry))
+                    .cloned()
+                    .collect::<Vec<(entefs::base::Name, Ino, EntryKey, Attr)>>()
+            };
+            return Err(format!(
+                "{dir:?}: the memo alone shows {:?}, the rows alone {:?}",
+                only(&one, &other),
+                only(&other, &one)
+            ));
+        }
+    }
+    Ok(())
+}
