@@ -32,7 +32,11 @@ pub fn destination(rows: &Rows<'_>, rules: &DropRules, dir: Ino) -> StoreResult<
         None => {}
     }
     if let Some(album) = rows.load_album_by_ino(dir)? {
-        return Ok(Some(Destination::Album(album.no)));
+        // Deleted elsewhere meanwhile: what was put there must not be lost with it.
+        return match album.is_present() {
+            true => Ok(Some(Destination::Album(album.no))),
+            false => special(rows, AlbumKind::Uncategorized).map(Some),
+        };
     }
     let Some(node) = rows.load_node(dir)? else { return Ok(None) };
     let Some(path) = path_of(rows, dir)? else { return Ok(None) };

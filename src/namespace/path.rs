@@ -1,13 +1,15 @@
 //! Where an inode lies in the mount.
 
-use crate::base::{AlbumKind, Ino, Part};
+use crate::base::{AlbumKind, FileId, Ino, Part};
 use crate::store::{AlbumRow, MemberRow, Rows, StoreResult};
-use crate::tree::FixedPlace;
+use crate::tree::{FixedPlace, safe_name};
 
 /// Deeper than any path the kernel resolves.
 const MAX_DEPTH: usize = 2048;
 
-/// The components of a path to an inode, from the mount on; of several the first. `None` where it has no name.
+/// The components of a path to an inode, from the mount on; of several the first. `None` where it has no name. An
+/// album that is not shown (any more) counts by its own name, and a photo that no album shows lies in Uncategorized:
+/// what was written there still goes to Ente.
 ///
 /// # Errors
 /// Where the store cannot be read.
@@ -34,7 +36,9 @@ fn step_up(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<(Ino, Vec<u8>)>> {
         return Ok(Some((name.parent, name.name)));
     }
     if let Some(album) = rows.load_album_by_ino(ino)? {
-        return Ok(album.shown.map(|shown| (FixedPlace::Albums.ino(), shown)));
+        let name =
+            album.shown.clone().unwrap_or_else(|| safe_name(album.display_name().as_bytes(), FileId(album.no.0), ""));
+        return Ok(Some((FixedPlace::Albums.ino(), name)));
     }
     let Some(content) = rows.load_content_by_ino(ino)? else { return Ok(None) };
     for member in rows.load_memberships(content.file)?.into_iter().filter(MemberRow::is_visible) {
@@ -44,7 +48,11 @@ fn step_up(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<(Ino, Vec<u8>)>> {
             return Ok(Some((directory_of(&album), listing.name)));
         }
     }
-    Ok(None)
+    let label = rows.load_file(content.file)?.and_then(|file| file.label);
+    Ok(label.map(|label| {
+        let name = safe_name(label.display_name().as_bytes(), content.file, ".jpg");
+        (FixedPlace::Uncategorized.ino(), name)
+    }))
 }
 
 /// The directory that shows an album.

@@ -147,7 +147,7 @@ fn is_version_of(node: Option<&NodeRow>, prepared: &Prepared) -> bool {
 
 /// The new version takes the old one's place in every own album; the old one goes to Uncategorized. Not where
 /// another drop entry with the old bytes maps.
-fn replace_version(
+pub(super) fn replace_version(
     tx: &Tx<'_>,
     row: &UploadRow,
     old: FileId,

@@ -144,6 +144,9 @@ fn find_equal(
     hashed: &Hashed,
     dedup: Dedup,
 ) -> Result<Option<FileId>, crate::store::StoreError> {
+    if is_kept_in_uncategorized(rows, row)? {
+        return Ok(None);
+    }
     for file in rows.load_files_by_hash(&hashed.hash, hashed.kind())? {
         // One that it could not be linked to before is no candidate again.
         let refused = row.stage != Stage::Linking && row.file == Some(file.id);
@@ -155,6 +158,20 @@ fn find_equal(
         }
     }
     Ok(None)
+}
+
+/// New bytes for a photo that no album has: they stay beside it, whatever albums have of the same.
+fn is_kept_in_uncategorized(rows: &Rows<'_>, row: &UploadRow) -> Result<bool, crate::store::StoreError> {
+    let Some(old) = row.supersedes else { return Ok(false) };
+    if rows.load_node(row.ino)?.is_none_or(|node| node.kind != NodeKind::Shadow) {
+        return Ok(false);
+    }
+    for member in rows.load_memberships(old)?.into_iter().filter(crate::store::MemberRow::is_visible) {
+        if rows.load_album(member.album)?.is_some_and(|album| album.is_home()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn is_live(rows: &Rows<'_>, file: &FileRow) -> Result<bool, crate::store::StoreError> {

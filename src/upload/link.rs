@@ -2,6 +2,7 @@
 //! (semantics 2.9).
 
 use super::answers::{Answer, Call, on_answer};
+use super::finish::replace_version;
 use super::step::{Next, StepError, StepResult};
 use super::transfer::album_error;
 use super::worker::Uploader;
@@ -12,13 +13,20 @@ use crate::remote::RemoteError;
 use crate::store::{Counter, NodeKind, NodeRow, Tx, UploadRow};
 use crate::tree::Stage;
 use crate::wire::{AddFiles, MoveFiles, WrappedFile};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Until the changes of the photo that is linked are looked at again.
+const PAUSE: Duration = Duration::from_secs(2);
 
 impl Uploader {
     pub(super) async fn link(&self, row: &UploadRow) -> StepResult {
         let file = row.file.ok_or(StepError::Lost)?;
         if self.store().read(|rows| rows.is_being_replaced(file))? {
             return self.upload_after_all(row);
+        }
+        // Changes of a photo go out in their order: a move that waits would take it away again.
+        if self.store().read(|rows| rows.load_ops_of_file(file)).is_ok_and(|ops| !ops.is_empty()) {
+            return self.link_later(row);
         }
         let album = self.choose_target(row)?;
         let to = self.albums.make_remote(album).await.map_err(album_error)?;
@@ -36,6 +44,12 @@ impl Uploader {
             }
             Err(error) => Err(StepError::Remote { call: Call::Link, error }),
         }
+    }
+
+    fn link_later(&self, row: &UploadRow) -> StepResult {
+        let due = self.clock.now().saturating_add(PAUSE);
+        self.commit_step(row, |tx, row, _| Ok(tx.save_upload(&UploadRow { due, ..row })?))?;
+        Ok(Next::Wait)
     }
 
     /// What the server says now, not what this machine believes.
@@ -91,6 +105,13 @@ impl Uploader {
     fn finish_link(&self, row: &UploadRow, album: AlbumNo, file: FileId) -> StepResult {
         let now = self.clock.now_nanos();
         self.commit_step(row, |tx, mut row, dirty| {
+            if let Some(old) = row.supersedes
+                && is_version_of(tx, &row, file)?
+            {
+                replace_version(tx, &row, old, file, album, now, dirty)?;
+                // The name passes on to what takes the old one's place.
+                tx.clear_listing(album, file)?;
+            }
             enter(tx, album, file, dirty)?;
             settle(tx, album, file, dirty)?;
             let is_entry = pass_on(tx, &row, album, file, dirty)?;
@@ -105,6 +126,13 @@ impl Uploader {
             Ok(Next::Again)
         })
     }
+}
+
+/// A drop entry with another capture time than its photo's is a new photo, not a new version (semantics 2.12).
+fn is_version_of(tx: &Tx<'_>, row: &UploadRow, file: FileId) -> Result<bool, StepError> {
+    let taken = tx.load_node(row.ino)?.and_then(|node| node.taken);
+    let label = tx.load_file(file)?.and_then(|file| file.label);
+    Ok(taken.is_none_or(|taken| label.is_some_and(|label| label.taken == taken)))
 }
 
 /// A drop entry points at the photo's content from now on; a file in an album directory gives its name to the
@@ -128,10 +156,18 @@ fn pass_on(
         rename_photo(tx, file, dirty)?;
         return Ok(false);
     }
-    if node.kind == NodeKind::File {
-        tx.save_node(&NodeRow { vault: None, file: Some(file), content, album: Some(album), ..node })?;
-    }
     dirty.ino(row.ino);
+    match node.kind {
+        // The photo that it was written over is left as it is in Ente.
+        NodeKind::Shadow => tx.delete_node(node.ino)?,
+        _ => tx.save_node(&NodeRow { vault: None, file: Some(file), content, album: Some(album), ..node })?,
+    }
     relist(tx, file, dirty)?;
+    if let Some(old) = row.supersedes {
+        relist(tx, old, dirty)?;
+    }
+    if node.kind == NodeKind::Shadow {
+        return Ok(false);
+    }
     Ok(true)
 }

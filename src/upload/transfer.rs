@@ -196,6 +196,7 @@ impl Uploader {
             let album = match target_of(tx, &row)? {
                 Target::Directory(dir) => resolve_album(tx, &self.options.drops, dir, now, dirty)?,
                 Target::Album(album) => Some(album),
+                Target::Nowhere => None,
             };
             let uncategorized =
                 || crate::namespace::special_album(tx, crate::base::AlbumKind::Uncategorized, now, dirty);
@@ -210,6 +211,8 @@ impl Uploader {
 enum Target {
     Directory(crate::base::Ino),
     Album(AlbumNo),
+    /// No album has what it replaces any more.
+    Nowhere,
 }
 
 fn target_of(tx: &Tx<'_>, row: &UploadRow) -> Result<Target, StepError> {
@@ -218,10 +221,8 @@ fn target_of(tx: &Tx<'_>, row: &UploadRow) -> Result<Target, StepError> {
         return Ok(Target::Directory(name.parent));
     }
     // A photo rewritten in place goes where the old version is.
-    if let (NodeKind::Shadow, Some(old)) = (node.kind, row.supersedes)
-        && let Some(album) = home_of(tx, old)?
-    {
-        return Ok(Target::Album(album));
+    if let (NodeKind::Shadow, Some(old)) = (node.kind, row.supersedes) {
+        return Ok(home_of(tx, old)?.map_or(Target::Nowhere, Target::Album));
     }
     row.target.map(Target::Album).ok_or(StepError::Lost)
 }

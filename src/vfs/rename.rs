@@ -10,8 +10,8 @@ use crate::namespace::{
 };
 use crate::store::{NodeKind, NodeRow, Tx};
 use crate::tree::{
-    Event, NameClass, NameRules, Refusal, RenamePlan, RenameSource, RenameTarget, Verdict, on_event, plan_rename,
-    split_name,
+    Event, NameClass, NameRules, Refusal, RenamePlan, RenameSource, RenameTarget, Verdict, on_event, plan_removal,
+    plan_rename, split_name,
 };
 use std::time::Duration;
 
@@ -327,7 +327,9 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, dirty: &mut Dirty) 
             Ok(false)
         }
         (EntryKey::Photo(file) | EntryKey::Clip(file), _) => {
-            if rename.entry.key.photo() != Some(file) {
+            // The album has it already, and keeps it.
+            if photo_of(rename.entry.key) != Some(file) {
+                plan_removal(rename.to.kind, occupant.key.kind())?;
                 leave_album(tx, rename.to.album.ok_or(VfsError::NotFound)?, file, rename.now, dirty)?;
             }
             Ok(false)
@@ -340,6 +342,13 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, dirty: &mut Dirty) 
             forget_entry(tx, &rename.to, occupant, is_open, rename.now, dirty)
         }
         (EntryKey::Fixed(_) | EntryKey::DropRoot, _) => Err(Refusal::FixedPlace.into()),
+    }
+}
+
+fn photo_of(key: EntryKey) -> Option<FileId> {
+    match key {
+        EntryKey::LocalFile { photo } => photo,
+        key => key.photo(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Sequences that once failed, cut down to what they need.
 
-use crate::check;
 use crate::elsewhere::{Elsewhere, Place};
 use crate::operation::{Album, Dir, Op};
 use crate::photos::Content;
+use crate::{check, check_refused};
 
 /// What the entry stands for was remembered as it was before: a rename into an album then left the photo where it was.
 #[test]
@@ -54,5 +54,109 @@ fn a_file_equal_to_a_photo_that_is_being_written_over_stays_as_it_was_written() 
         Op::Work,
         Op::Write(y, "a.jpg", Content(1)),
         Op::Write(x, "a.jpg", Content(0)),
+    ]);
+}
+
+/// Its inode went on pointing at bytes that were gone: the photo could not be read any more.
+#[test]
+fn a_photo_written_over_with_the_bytes_of_another_can_be_read() {
+    let (x, y) = (Dir::Album(Album::X), Dir::Album(Album::Y));
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::Write(Dir::Uncategorized, "b.jpg", Content(1)),
+        Op::Write(x, "b.jpg", Content(3)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(Dir::Uncategorized, "b.jpg", Content(3)),
+    ]);
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::MakeAlbum(Album::Y),
+        Op::Write(x, "b.jpg", Content(1)),
+        Op::Write(y, "b.jpg", Content(3)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(x, "b.jpg", Content(3)),
+    ]);
+}
+
+/// The bytes were dropped with the name of the directory, or tried for ever to get to the album.
+#[test]
+fn a_file_written_to_an_album_that_goes_elsewhere_comes_to_ente() {
+    let first = [Op::MakeAlbum(Album::X), Op::Wait(15), Op::Work];
+    let written = Op::Write(Dir::Album(Album::X), "a.jpg", Content(2));
+    for gone in [Elsewhere::DeleteAlbum(Place::X), Elsewhere::Archive(Place::X, true)] {
+        check(&[&first[..], &[Op::Other(gone), written]].concat());
+        check(&[&first[..], &[written, Op::Other(gone), Op::Pull]].concat());
+        check(&[&first[..], &[written, Op::Wait(15), Op::Other(gone), Op::Pull]].concat());
+    }
+}
+
+/// The same for new bytes of a photo that goes to the trash elsewhere.
+#[test]
+fn new_bytes_of_a_photo_that_is_trashed_elsewhere_come_to_ente() {
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::Write(Dir::Album(Album::X), "a.jpg", Content(0)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(Dir::Album(Album::X), "a.jpg", Content(1)),
+        Op::Other(Elsewhere::Trash(0)),
+        Op::Pull,
+    ]);
+}
+
+/// What was in its way was the photo itself, which was thrown out of its album.
+#[test]
+fn a_drop_entry_that_goes_to_the_album_it_is_in_stays_there() {
+    check(&[
+        Op::MakeDropX,
+        Op::Write(Dir::DropX, "b.jpg", Content(1)),
+        Op::Wait(15),
+        Op::Upload,
+        Op::Rename(Dir::DropX, "b.jpg", Dir::Album(Album::X), "b.jpg"),
+    ]);
+}
+
+/// It was done by half: what cannot be removed there was left, and the photo came beside it under another name.
+#[test]
+fn a_rename_over_a_photo_in_uncategorized_is_refused() {
+    let y = Dir::Album(Album::Y);
+    let first = [
+        Op::MakeAlbum(Album::Y),
+        Op::Write(Dir::Uncategorized, "b.jpg", Content(3)),
+        Op::Write(y, "b.jpg", Content(1)),
+        Op::Wait(15),
+        Op::Work,
+    ];
+    check_refused(&first, Op::Rename(y, "b.jpg", Dir::Uncategorized, "b.jpg"), libc::EPERM);
+}
+
+/// The link was made before the moves that waited, which took the photo away again.
+#[test]
+fn a_file_equal_to_a_photo_with_changes_that_wait_is_linked_after_them() {
+    let (x, y) = (Dir::Album(Album::X), Dir::Album(Album::Y));
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::MakeAlbum(Album::Y),
+        Op::Write(y, "a.jpg", Content(1)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(x, "b.jpg", Content(1)),
+        Op::Rename(y, "a.jpg", x, "a.jpg"),
+        Op::Rename(x, "a.jpg", y, "b.jpg"),
+    ]);
+}
+
+/// The old version kept the name, and the photo that took its place got a suffix.
+#[test]
+fn a_drop_entry_written_over_with_the_bytes_of_another_photo_is_that_photo() {
+    check(&[
+        Op::MakeDropX,
+        Op::Write(Dir::Drop, "a.jpg", Content(2)),
+        Op::Write(Dir::DropX, "a.jpg", Content(0)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(Dir::DropX, "a.jpg", Content(2)),
     ]);
 }

@@ -286,6 +286,8 @@ pub fn check_rest(view: &View, facts: &Facts) -> Check {
                     return Err(format!("{path} is called {:?} in Ente", photo.display_name()));
                 }
             }
+            // New bytes under a temporary name stay here (semantics 2.4).
+            EntryKey::LocalFile { photo: Some(_) } if name.starts_with('.') => {}
             EntryKey::LocalFile { photo: Some(file) } => {
                 let photo = facts.photos.get(&file).ok_or_else(|| format!("{path}: {file:?} is not in Ente"))?;
                 if seen.content != Some(photo.content) {
