@@ -16,5 +16,6 @@ mod live;
 mod offline;
 mod powercut;
 mod rest;
+mod rules;
 mod tree;
 mod troubles;
