@@ -98,7 +98,7 @@ impl DirTable {
 
     /// The entry that the same photo or album has now.
     pub(super) fn member_of(&self, entry: &Entry) -> Option<&Entry> {
-        self.get_member(entry.key).filter(|_| entry.key.is_member())
+        self.get_member(entry.key)
     }
 
     pub(super) fn is_empty(&self) -> bool {
