@@ -1,4 +1,4 @@
-use entefs::upload::isolate::{WORKER_ARGUMENT, run_worker};
+use entefs::upload::isolate::{FRAME_ARGUMENT, WORKER_ARGUMENT, run_confined, run_worker};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -6,6 +6,7 @@ fn main() -> ExitCode {
     match arguments.next() {
         // Before anything else is opened or started: the child keeps nothing but its standard streams.
         Some(first) if first == WORKER_ARGUMENT => run_worker(arguments),
+        Some(first) if first == FRAME_ARGUMENT => run_confined(arguments),
         _ => entefs::cli::run(),
     }
 }

@@ -227,7 +227,7 @@ fn a_child_has_limits_and_no_environment() {
             .map(|line| line.split_whitespace().nth(name.split(' ').count()).unwrap_or_default().to_owned())
     };
     assert_eq!(limit("Max address space").as_deref(), Some((768 << 20).to_string().as_str()));
-    assert_eq!(limit("Max core file size").as_deref(), Some("0"));
+    assert_eq!(limit("Max core file size").as_deref(), Some("1"));
     assert_eq!(limit("Max file size").as_deref(), Some("0"));
     // A process that leaves no core shows these to root alone.
     if let Ok(environment) = fs::read(process.join("environ")) {
@@ -293,4 +293,135 @@ fn local_times_are_read_in_the_zone_of_the_machine() {
     assert_eq!(created("IMG_20240715_120000.jpg"), 1_721_037_600, "summer: two");
     assert_eq!(created("IMG_20241027_023000.jpg"), 1_729_989_000, "twice: the first");
     assert_eq!(created("IMG_20240331_023000.jpg"), 1_711_848_600, "never: as far behind the change");
+}
+
+/// A program in ffmpeg's place, and a video of six bytes.
+fn with_ffmpeg(directory: &tempfile::TempDir, script: &str) -> Isolation {
+    Isolation { ffmpeg: Some(impostor(directory, script)), ..settings() }
+}
+
+const VIDEO: &[u8] = b"\xff\0\0\0\0\xff";
+
+#[test]
+fn a_video_gets_the_picture_that_ffmpeg_takes_out_of_it() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let settings = with_ffmpeg(&directory, "printf 'P6\\n2 1\\n255\\n'; head -c 6 /proc/self/fd/0");
+    let examined = isolated(settings).examine(&request(Format::Avi), &VIDEO.to_vec()).expect("an answer");
+    let thumbnail = examined.thumbnail.expect("a picture");
+    assert_eq!(Some(thumbnail.size), Size::new(2, 1));
+}
+
+#[test]
+fn without_ffmpeg_a_video_has_its_facts_and_no_thumbnail() {
+    let settings = Isolation { ffmpeg: Some("/nowhere/ffmpeg".into()), ..settings() };
+    let examined = isolated(settings).examine(&request(Format::Mov), &VIDEO.to_vec()).expect("an answer");
+    assert!(matches!(examined.thumbnail, Err(NoThumbnail::NoFfmpeg)), "{:?}", examined.thumbnail);
+    assert_eq!(examined.facts.created, request(Format::Mov).modified);
+}
+
+#[test]
+fn an_ffmpeg_that_hangs_crashes_or_babbles_costs_that_thumbnail() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let examine = |script: &str| {
+        let settings = Isolation { time: Duration::from_millis(1500), ..with_ffmpeg(&directory, script) };
+        isolated(settings).examine(&request(Format::Matroska), &VIDEO.to_vec()).expect("an answer").thumbnail
+    };
+    let start = Instant::now();
+    let late = examine("exec sleep 60");
+    assert!(matches!(late, Err(NoThumbnail::Worker(IsolationError::TimedOut))), "{late:?}");
+    for script in ["kill -9 $$", "exit 1", "yes | head -c 9000000", "yes | head -c 9000000 >&2", "printf 'P6 9 9 255 '"]
+    {
+        let failed = examine(script);
+        assert!(matches!(failed, Err(NoThumbnail::Decoder(_))), "{script}: {failed:?}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn ffmpeg_cannot_write_a_byte_and_sees_nothing_of_this_process() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let leak = directory.path().join("leak");
+    let script = format!(
+        "[ -z \"$HOME\" ] || exit 1; cat /proc/self/fd/0 > {}; printf 'P6 2 1 255\\n'; head -c 6 /proc/self/fd/0",
+        leak.display()
+    );
+    let examined =
+        isolated(with_ffmpeg(&directory, &script)).examine(&request(Format::Avi), &VIDEO.to_vec()).expect("an answer");
+    assert!(fs::read(&leak).is_ok_and(|leaked| leaked.is_empty()), "a file of nothing is all it can make");
+    assert!(examined.thumbnail.is_ok(), "{:?}", examined.thumbnail);
+}
+
+/// A video of a second and a half made by ffmpeg itself; `None`, said aloud, where it is not installed.
+fn video(directory: &tempfile::TempDir, name: &str, options: &[&str]) -> Option<Vec<u8>> {
+    let Some(ffmpeg) = entefs::upload::isolate::find_ffmpeg() else {
+        println!("skipped: ffmpeg is not installed");
+        return None;
+    };
+    let path = directory.path().join(name);
+    // The upper half is red, the lower blue.
+    let source = "color=red:s=320x120:d=1.5,pad=320:240:0:0:blue";
+    let made = Command::new(ffmpeg)
+        .args(["-loglevel", "error", "-f", "lavfi", "-i", source])
+        .args(options)
+        .arg(&path)
+        .status()
+        .expect("ffmpeg starts");
+    assert!(made.success(), "ffmpeg made no {name}");
+    fs::read(path).ok()
+}
+
+/// Size, and the colours of the thumbnail's first and last pixel as letters.
+fn seen(format: Format, film: &[u8]) -> (u16, u16, String) {
+    let thumbnail = isolated(settings())
+        .examine(&request(format), &film.to_vec())
+        .expect("an answer")
+        .thumbnail
+        .expect("a picture");
+    let mut decoder = jpeg_decoder::Decoder::new(thumbnail.jpeg.as_slice());
+    let pixels = decoder.decode().expect("a JPEG");
+    let info = decoder.info().expect("it was decoded");
+    let letter = |at: usize| match [pixels[at] > 150, pixels[at + 1] > 110, pixels[at + 2] > 150] {
+        [true, false, false] => 'r',
+        [false, false, true] => 'b',
+        _ => '?',
+    };
+    let corners = [0, (usize::from(info.width) - 1) * 3, pixels.len() - 3].map(letter);
+    (info.width, info.height, corners.iter().collect())
+}
+
+#[test]
+fn videos_of_every_container_have_a_picture() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for (format, name) in [
+        (Format::Mp4, "a.mp4"),
+        (Format::Mov, "a.mov"),
+        (Format::Matroska, "a.mkv"),
+        (Format::Avi, "a.avi"),
+        (Format::MpegPs, "a.mpg"),
+        (Format::MpegTs, "a.ts"),
+    ] {
+        let Some(film) = video(&directory, name, &["-pix_fmt", "yuv420p"]) else { return };
+        assert_eq!(seen(format, &film), (320, 240, "rrb".into()), "{name}");
+    }
+}
+
+#[test]
+fn turned_videos_are_upright_and_bright_ones_are_not_burnt() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let Some(plain) = video(&directory, "plain.mp4", &["-pix_fmt", "yuv420p"]) else { return };
+    // The matrix in the header of its track: a quarter turn, as phones write it.
+    let mut turned = plain.clone();
+    let header = turned.windows(4).position(|name| name == b"tkhd").expect("a track");
+    let matrix: Vec<u8> = [0_i32, 1 << 16, 0, -1 << 16, 0, 0].iter().flat_map(|n| n.to_be_bytes()).collect();
+    turned[header + 44..header + 68].copy_from_slice(&matrix);
+    assert_eq!(seen(Format::Mp4, &turned), (240, 320, "brr".into()), "the top is at the right, the bottom at the left");
+    for (transfer, name) in [("arib-std-b67", "hlg.mp4"), ("smpte2084", "pq.mp4")] {
+        let colours = format!(
+            "scale=out_color_matrix=bt2020,format=yuv420p10le,setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc"
+        );
+        let options = ["-vf", &colours, "-c:v", "libx265", "-x265-params", "log-level=none", "-tag:v", "hvc1"];
+        let more = ["-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc"];
+        let Some(film) = video(&directory, name, &[&options[..], &more].concat()) else { return };
+        assert_eq!(seen(Format::Mp4, &film), (320, 240, "rrb".into()), "{name}");
+    }
 }

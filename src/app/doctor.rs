@@ -7,7 +7,7 @@ use crate::base::{Clock, SystemClock, format_bytes};
 use crate::media::job::Request;
 use crate::media::{Format, Zone, landscape};
 use crate::remote::{HttpOptions, TokenCell, fetch_server_time};
-use crate::upload::isolate::{Isolated, Isolation};
+use crate::upload::isolate::{Isolated, Isolation, find_ffmpeg};
 use std::env;
 use std::fs::File;
 use std::path::Path;
@@ -65,6 +65,7 @@ pub async fn examine(paths: &Paths, endpoint: &str) -> Vec<Check> {
         Check { name: "state disk", finding: look_at_disk(&paths.state) },
         Check { name: "cache disk", finding: look_at_disk(&paths.cache) },
         Check { name: "decoders", finding: look_at_decoders() },
+        Check { name: "video frames", finding: look_at_ffmpeg() },
     ]
 }
 
@@ -152,8 +153,18 @@ fn look_at_decoders() -> Finding {
         .and_then(|isolated| isolated.examine(&request, &sample).map_err(|error| error.to_string()))
         .and_then(|examined| examined.thumbnail.map_err(|error| error.to_string()));
     match examined {
-        Ok(_) => Finding::good("JPEG, PNG, WebP, GIF, TIFF, BMP; HEIC, AVIF, RAW and videos get a stand-in thumbnail"),
+        Ok(_) => Finding::good("JPEG, HEIC, AVIF, PNG, WebP, GIF, TIFF, BMP, and the previews in RAW files"),
         Err(why) => Finding::fair(why, "photos are uploaded all the same, with a stand-in thumbnail"),
+    }
+}
+
+fn look_at_ffmpeg() -> Finding {
+    match find_ffmpeg() {
+        Some(program) => Finding::good(program.display().to_string()),
+        None => Finding::fair(
+            "ffmpeg not found: videos get a black stand-in as thumbnail, which Ente cannot replace later",
+            "install the package ffmpeg before you upload videos",
+        ),
     }
 }
 

@@ -103,7 +103,7 @@ fn pace(status: &Status, rate: Option<u64>) -> String {
 fn notes(status: &Status) -> Vec<(u64, &'static str)> {
     let all = [
         (status.not_shown, "live photos are not shown: their halves cannot be told apart"),
-        (status.stand_in_thumbnails, "photos have a stand-in as thumbnail, for what cannot be decoded yet"),
+        (status.stand_in_thumbnails, "photos and videos have a black stand-in as thumbnail; `entefs doctor` says why"),
         (status.previous_versions, "earlier versions are kept in Uncategorized"),
         (status.unreadable_records, "records of the account cannot be opened"),
         (status.bad_chunks.len() as u64, "times bytes from Ente did not verify"),

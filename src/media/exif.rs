@@ -32,6 +32,7 @@ mod tag {
     pub const FRACTION_DIGITIZED: u16 = 0x9292;
     pub const PIXEL_WIDTH: u16 = 0xa002;
     pub const PIXEL_HEIGHT: u16 = 0xa003;
+    pub const CUSTOM_RENDERED: u16 = 0xa401;
     pub const LATITUDE_REF: u16 = 1;
     pub const LATITUDE: u16 = 2;
     pub const LONGITUDE_REF: u16 = 3;
@@ -111,6 +112,8 @@ pub(super) fn read_exif(exif: &Directory<'_, '_>, findings: &mut Findings) {
         findings.add_date(rank, date(exif.text(wall), exif.text(fraction), offset));
     }
     keep(&mut findings.size, size(exif, tag::PIXEL_WIDTH, tag::PIXEL_HEIGHT));
+    // Apple's number for a panorama.
+    findings.panorama |= exif.number(tag::CUSTOM_RENDERED) == Some(6);
     keep(&mut findings.content_identifier, exif.bytes(tag::MAKER_NOTE).and_then(apple_content_identifier));
 }
 
@@ -221,6 +224,14 @@ mod tests {
         let foreign = Exif::new(Order::Big)
             .exif(tag::MAKER_NOTE, Value::Undefined(b"Nikon\0\x02\x11\0\0MM\0*\0\0\0\x08".to_vec()));
         assert_eq!(read(&foreign).content_identifier, None);
+    }
+
+    #[test]
+    fn apples_panoramas_are_told_by_how_they_were_rendered() {
+        for (rendered, panorama) in [(6, true), (0, false), (2, false)] {
+            let exif = Exif::new(Order::Big).exif(tag::CUSTOM_RENDERED, Value::Short(rendered));
+            assert_eq!(read(&exif).panorama, panorama, "{rendered}");
+        }
     }
 
     #[test]

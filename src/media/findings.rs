@@ -88,6 +88,11 @@ pub(super) struct Findings {
     pub camera_make: Option<String>,
     pub camera_model: Option<String>,
     pub content_identifier: Option<String>,
+    /// What XMP says of a motion photo: how far before the end its movie begins.
+    pub motion_length: Option<u64>,
+    /// Where a motion photo's movie begins.
+    pub motion: Option<u64>,
+    pub panorama: bool,
     captions: Vec<(Standard, String)>,
 }
 

@@ -7,7 +7,7 @@
 //!       └─ iloc  where an item's bytes lie        idat    bytes of small items
 //! ```
 
-use super::bmff::{boxes, find, find_path, full};
+use super::bmff::{BoxAt, boxes, find, find_path, full};
 use super::findings::{Findings, Size, keep};
 use super::orientation::Orientation;
 use super::source::Source;
@@ -25,20 +25,16 @@ pub(super) fn read(source: &Source<'_>, findings: &mut Findings) {
     if let Some(block) = exif_block(source, meta.clone()) {
         exif::read_block(source, block, findings);
     }
-    let packet = item_of(source, meta.clone(), is_packet).and_then(|item| item_place(source, meta, item));
+    let packet = item_of(source, meta.clone(), |_, description| is_packet(description))
+        .and_then(|item| item_place(source, meta, item));
     if let Some(packet) = packet.and_then(|packet| source.bytes(packet)) {
         xmp::read_packet(&packet, findings);
     }
 }
 
 fn read_primary(source: &Source<'_>, meta: Range<u64>, findings: &mut Findings) -> Option<()> {
-    let (version, pitm) = full(source, find(source, meta.clone(), b"pitm")?)?;
-    let primary = item_number(source, pitm.start, version > 0)?;
-    let properties = find(source, meta, b"iprp")?;
-    let stock: Vec<_> = boxes(source, find(source, properties.clone(), b"ipco")?).collect();
     let (mut turns, mut mirrored, mut found) = (0, false, false);
-    for index in associations(source, find(source, properties, b"ipma")?, primary)? {
-        let Some(property) = index.checked_sub(1).and_then(|index| stock.get(index)) else { continue };
+    for property in primary_properties(source, meta)? {
         let at = property.body.start;
         match &property.kind {
             b"ispe" => keep(&mut findings.size, Size::new(source.be_u32(at + 4)?, source.be_u32(at + 8)?)),
@@ -53,6 +49,48 @@ fn read_primary(source: &Source<'_>, meta: Range<u64>, findings: &mut Findings) 
     }
     keep(&mut findings.orientation, found.then(|| Orientation::from_turns(turns, mirrored)));
     Some(())
+}
+
+fn primary_number(source: &Source<'_>, meta: Range<u64>) -> Option<u64> {
+    let (version, pitm) = full(source, find(source, meta, b"pitm")?)?;
+    item_number(source, pitm.start, version > 0)
+}
+
+/// The properties of the primary picture, in the order in which they apply.
+fn primary_properties(source: &Source<'_>, meta: Range<u64>) -> Option<Vec<BoxAt>> {
+    let primary = primary_number(source, meta.clone())?;
+    let properties = find(source, meta, b"iprp")?;
+    let stock: Vec<_> = boxes(source, find(source, properties.clone(), b"ipco")?).collect();
+    let indices = associations(source, find(source, properties, b"ipma")?, primary)?;
+    Some(indices.into_iter().filter_map(|index| stock.get(index.checked_sub(1)?).cloned()).collect())
+}
+
+/// The body of the primary picture's colour information of one of these types (14496-12, 12.1.5).
+fn colour_information(source: &Source<'_>, types: &[[u8; 4]]) -> Option<Range<u64>> {
+    let (_, meta) = full(source, find(source, source.whole(), b"meta")?)?;
+    let described = primary_properties(source, meta)?.into_iter().filter(|property| property.kind == *b"colr");
+    let told = |body: &Range<u64>| source.array(body.start).is_some_and(|kind| types.contains(&kind));
+    described.map(|property| property.body).find(told).map(|body| body.start + 4..body.end)
+}
+
+pub(super) fn profile(source: &Source<'_>) -> Option<Vec<u8>> {
+    source.bytes(colour_information(source, &[*b"prof", *b"rICC"])?)
+}
+
+/// The numbers of the primary picture's primaries and transfer (ITU-T H.273).
+pub(super) fn coded_colours(source: &Source<'_>) -> Option<(u8, u8)> {
+    let at = colour_information(source, &[*b"nclx"])?.start;
+    let [primaries, transfer] = [source.be_u16(at)?, source.be_u16(at + 2)?];
+    Some((u8::try_from(primaries).ok()?, u8::try_from(transfer).ok()?))
+}
+
+/// The place of the primary picture's coded data, where its type is this and it lies in one piece.
+pub(super) fn primary_data(source: &Source<'_>, kind: &[u8; 4]) -> Option<Range<u64>> {
+    let (_, meta) = full(source, find(source, source.whole(), b"meta")?)?;
+    let primary = primary_number(source, meta.clone())?;
+    let is_it = |number, description: &[u8]| number == primary && description.starts_with(kind);
+    let item = item_of(source, meta.clone(), is_it)?;
+    item_place(source, meta, item)
 }
 
 fn item_number(source: &Source<'_>, at: u64, wide: bool) -> Option<u64> {
@@ -85,7 +123,7 @@ fn associations(source: &Source<'_>, ipma: Range<u64>, item: u64) -> Option<Vec<
 
 /// The TIFF block in the item of type `Exif`: four bytes that say how much precedes it, then perhaps `Exif\0\0`.
 fn exif_block(source: &Source<'_>, meta: Range<u64>) -> Option<Range<u64>> {
-    let item = item_of(source, meta.clone(), |description| description.starts_with(b"Exif"))?;
+    let item = item_of(source, meta.clone(), |_, description| description.starts_with(b"Exif"))?;
     let place = item_place(source, meta, item)?;
     let prefix = u64::from(source.be_u32(place.start)?);
     let start = place.start.checked_add(4)?.checked_add(prefix)?;
@@ -98,8 +136,8 @@ fn is_packet(description: &[u8]) -> bool {
     texts.nth(1) == Some(b"application/rdf+xml")
 }
 
-/// The number of the first item whose description (type, name and what else the type has) fits.
-fn item_of(source: &Source<'_>, meta: Range<u64>, fits: impl Fn(&[u8]) -> bool) -> Option<u64> {
+/// The number of the first item that fits by it and its description (type, name and what else the type has).
+fn item_of(source: &Source<'_>, meta: Range<u64>, fits: impl Fn(u64, &[u8]) -> bool) -> Option<u64> {
     let (version, rest) = full(source, find(source, meta, b"iinf")?)?;
     let entries = rest.start + if version == 0 { 2 } else { 4 }..rest.end;
     boxes(source, entries).filter(|entry| entry.kind == *b"infe").find_map(|entry| {
@@ -107,7 +145,7 @@ fn item_of(source: &Source<'_>, meta: Range<u64>, fits: impl Fn(&[u8]) -> bool) 
         let wide = version > 2;
         // Behind its number and a protection index.
         let description = source.bytes(rest.start + if wide { 6 } else { 4 }..rest.end)?;
-        (version >= 2 && fits(&description)).then(|| item_number(source, rest.start, wide)).flatten()
+        item_number(source, rest.start, wide).filter(|number| version >= 2 && fits(*number, &description))
     })
 }
 

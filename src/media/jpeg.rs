@@ -56,6 +56,8 @@ fn next_marker(source: &Source<'_>, at: &mut u64) -> Option<u8> {
 pub(super) struct Frame {
     pub size: Size,
     pub progressive: bool,
+    /// Sensor data in a JPEG's clothes, which no decoder of pictures reads.
+    pub lossless: bool,
     /// Samples of all components together.
     pub samples: u64,
     /// An Adobe segment says that four components are stored inverted, as all of Adobe's are.
@@ -74,6 +76,24 @@ pub(super) fn read_frame(source: &Source<'_>, at: u64) -> Option<Frame> {
     None
 }
 
+/// The ICC profile, which comes in numbered pieces.
+pub(super) fn read_profile(source: &Source<'_>, at: u64) -> Option<Vec<u8>> {
+    const PREFIX: &[u8] = b"ICC_PROFILE\0";
+    const MOST: usize = 255;
+    let described = segments(source, at).filter(|segment| segment.marker == 0xe2);
+    let mut pieces: Vec<(u8, Vec<u8>)> = described
+        .filter_map(|segment| {
+            let bytes = source.bytes(segment.body)?;
+            let [number, _count, piece @ ..] = bytes.strip_prefix(PREFIX)? else { return None };
+            Some((*number, piece.to_vec()))
+        })
+        .take(MOST)
+        .collect();
+    pieces.sort_by_key(|(number, _)| *number);
+    let profile: Vec<u8> = pieces.into_iter().flat_map(|(_, piece)| piece).collect();
+    (!profile.is_empty()).then_some(profile)
+}
+
 /// `SOF0` to `SOF15` without the three codes between them that mean other things (DHT, JPG, DAC).
 fn is_frame(marker: u8) -> bool {
     matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
@@ -89,7 +109,9 @@ fn parse_frame(marker: u8, body: &[u8]) -> Option<Frame> {
         .collect();
     let largest = areas.iter().copied().max().filter(|area| *area > 0)?;
     let samples = size.pixels() * areas.iter().sum::<u64>() / largest;
-    Some(Frame { size, progressive: matches!(marker, 0xc2 | 0xc6 | 0xca | 0xce), samples, adobe: false })
+    let progressive = matches!(marker, 0xc2 | 0xc6 | 0xca | 0xce);
+    let lossless = matches!(marker, 0xc3 | 0xc7 | 0xcb | 0xcf);
+    Some(Frame { size, progressive, lossless, samples, adobe: false })
 }
 
 /// The facts of a JPEG that begins at `at` (not 0 inside a RAF).
@@ -245,6 +267,19 @@ mod tests {
             file.extend(b"\xff\xd9");
             assert!(complete(&file), "{pad}");
         }
+    }
+
+    #[test]
+    fn a_profile_is_put_together_from_its_pieces() {
+        let piece = |number: u8, text: &[u8]| {
+            let body = [b"ICC_PROFILE\0", &[number, 2][..], text].concat();
+            [b"\xff\xe2", &(body.len() as u16 + 2).to_be_bytes()[..], &body].concat()
+        };
+        let plain = jpeg_of(8, 8, &noise(8, 8));
+        let file =
+            [&plain[..2], &piece(2, b"second"), b"\xff\xe2\0\x06MPF\0", &piece(1, b"first, "), &plain[2..]].concat();
+        assert_eq!(read_profile(&Source::new(&file, BUDGET), 0).as_deref(), Some(&b"first, second"[..]));
+        assert_eq!(read_profile(&Source::new(&plain, BUDGET), 0), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::findings::{Findings, Place, Size, keep};
 use super::format::{Format, Layout};
 use super::orientation::Orientation;
 use super::source::{BUDGET, Source};
-use super::{ebml, exif, heif, jpeg, movie, png, raw, riff};
+use super::{ebml, exif, heif, jpeg, motion, movie, png, raw, riff};
 use crate::base::{ReadAt, Timestamp};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -54,6 +54,10 @@ pub struct Facts {
     pub caption: Option<String>,
     /// Apple's identifier that joins a live photo's two halves.
     pub content_identifier: Option<String>,
+    /// Where a motion photo's movie begins, in bytes from the start. The key `mvi`.
+    pub motion: Option<u64>,
+    /// The key `mediaType`, 1 if set.
+    pub panorama: bool,
 }
 
 /// Reads what the file says of itself. A failed read counts as the end of the file: who serves the bytes knows of it.
@@ -66,7 +70,11 @@ pub fn probe(file: &dyn ReadAt, format: Format, circumstances: &Circumstances<'_
 /// Everything the parsers find.
 pub(super) fn examine(file: &dyn ReadAt, format: Format) -> Findings {
     let mut findings = Findings::default();
-    read(&Source::new(file, BUDGET), format.layout(), &mut findings);
+    let (source, layout) = (Source::new(file, BUDGET), format.layout());
+    read(&source, layout, &mut findings);
+    if matches!(layout, Layout::Jpeg | Layout::Items) {
+        motion::find_movie(&source, layout, &mut findings);
+    }
     findings
 }
 
@@ -134,6 +142,8 @@ fn conclude(findings: Findings, circumstances: &Circumstances<'_>) -> Facts {
         camera_make: findings.camera_make,
         camera_model: findings.camera_model,
         content_identifier: findings.content_identifier,
+        motion: findings.motion,
+        panorama: findings.panorama,
     }
 }
 

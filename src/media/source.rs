@@ -127,6 +127,30 @@ impl<'f> Source<'f> {
     }
 }
 
+/// A part of a file as a file of its own; a range that reaches beyond it is cut.
+pub(super) struct Window<'f> {
+    file: &'f dyn ReadAt,
+    range: Range<u64>,
+}
+
+impl<'f> Window<'f> {
+    pub fn new(file: &'f dyn ReadAt, range: Range<u64>) -> Self {
+        let end = range.end.min(file.size());
+        Self { file, range: range.start.min(end)..end }
+    }
+}
+
+impl ReadAt for Window<'_> {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let len = self.size().saturating_sub(offset).min(buf.len() as u64) as usize;
+        if len == 0 { Ok(0) } else { self.file.read_at(self.range.start + offset, &mut buf[..len]) }
+    }
+
+    fn size(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+}
+
 /// Reads until `buf` is full or the file ends.
 pub(super) fn read_fully(file: &dyn ReadAt, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
@@ -177,6 +201,20 @@ mod tests {
         let read = (0..64).filter(|page| source.array::<1>(page * PAGE).is_some()).count();
         assert_eq!(read, 3);
         assert_eq!(source.array::<1>(0), Some([7]), "kept pages stay readable");
+    }
+
+    #[test]
+    fn a_window_is_a_file_of_its_own() {
+        let bytes: Vec<u8> = (0..100).collect();
+        let read = |range: Range<u64>, at: u64| {
+            let mut buf = [0; 8];
+            let n = Window::new(&bytes, range).read_at(at, &mut buf).expect("memory reads");
+            buf[..n].to_vec()
+        };
+        assert_eq!(read(10..13, 0), [10, 11, 12]);
+        assert_eq!(read(10..13, 2), [12]);
+        assert!(read(10..13, 3).is_empty() && read(10..13, u64::MAX).is_empty() && read(200..300, 0).is_empty());
+        assert_eq!(read(98..u64::MAX, 0), [98, 99]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! a packet with others gives nothing.
 
 use super::date::parse_iso;
-use super::findings::{DateRank, Findings, Standard};
+use super::findings::{DateRank, Findings, Standard, keep};
 use super::source::text;
 use quick_xml::Reader;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
@@ -18,6 +18,9 @@ pub(super) const JPEG_PREFIX: &[u8; 29] = b"http://ns.adobe.com/xap/1.0/\0";
 pub(super) const PNG_PREFIX: &[u8; 22] = b"XML:com.adobe.xmp\0\0\0\0\0";
 
 const CAPTION: &[u8] = b"dc:description";
+/// How long the movie at the end of a motion photo is: in version 1 of Google's format, and before.
+const MOTION: [&[u8]; 2] = [b"GCamera:MotionPhotoOffset", b"GCamera:MicroVideoOffset"];
+const PROJECTION: &[u8] = b"GPano:ProjectionType";
 const DATES: [(&[u8], DateRank); 6] = [
     (b"exif:DateTimeOriginal", DateRank::XmpOriginal),
     (b"photoshop:DateCreated", DateRank::XmpCreated),
@@ -62,11 +65,17 @@ pub(super) fn read_packet(packet: &[u8], findings: &mut Findings) {
 enum Property {
     Date(DateRank),
     Caption,
+    Motion,
+    Projection,
 }
 
 fn known(name: &[u8]) -> Option<Property> {
     let date = DATES.iter().find(|(date, _)| *date == name).map(|(_, rank)| Property::Date(*rank));
-    date.or((name == CAPTION).then_some(Property::Caption))
+    date.or(match name {
+        CAPTION => Some(Property::Caption),
+        PROJECTION => Some(Property::Projection),
+        _ => MOTION.contains(&name).then_some(Property::Motion),
+    })
 }
 
 impl Property {
@@ -74,16 +83,35 @@ impl Property {
         match self {
             Self::Date(rank) => findings.add_date(rank, value.and_then(|date| parse_iso(&date))),
             Self::Caption => findings.add_caption(Standard::Xmp, value),
+            Self::Motion => keep(&mut findings.motion_length, value.and_then(|length| length.parse().ok())),
+            Self::Projection => findings.panorama |= value.is_some_and(|kind| kind == "equirectangular"),
         }
     }
 }
 
 fn read_attributes(tag: &BytesStart<'_>, findings: &mut Findings) {
+    read_container_item(tag, findings);
     for attribute in tag.attributes().with_checks(false).flatten() {
         if let Some(property) = known(attribute.key.as_ref()) {
             let value = text(&attribute.value).map(|value| unescape(&value).map(Cow::into_owned).unwrap_or(value));
             property.keep(value, findings);
         }
+    }
+}
+
+/// Of the list of what a file holds one behind the other, the lengths from the movie on (version 2 of Google's format).
+fn read_container_item(tag: &BytesStart<'_>, findings: &mut Findings) {
+    let value = |name: &[u8]| {
+        let found = tag.attributes().with_checks(false).flatten().find(|attribute| attribute.key.as_ref() == name);
+        found.and_then(|attribute| text(&attribute.value))
+    };
+    let Some(meaning) = value(b"Item:Semantic") else { return };
+    let number = |name| value(name).and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
+    let length = number(b"Item:Length").saturating_add(number(b"Item:Padding"));
+    if meaning == "MotionPhoto" {
+        findings.motion_length = Some(length);
+    } else if let Some(so_far) = findings.motion_length {
+        findings.motion_length = Some(so_far.saturating_add(length));
     }
 }
 
@@ -130,6 +158,26 @@ mod tests {
                       <rdf:li xml:lang=\"de\">Hunde</rdf:li></rdf:Alt></dc:description>";
         assert_eq!(read(packet).caption().as_deref(), Some("Cats & dogs \u{2764}\n &bogus; a&b"));
         assert_eq!(read("<dc:description><rdf:Alt/></dc:description>").caption(), None);
+    }
+
+    #[test]
+    fn a_motion_photo_says_how_long_its_movie_is() {
+        for packet in [
+            "<rdf:Description GCamera:MicroVideo=\"1\" GCamera:MicroVideoOffset=\"2745\"/>",
+            "<GCamera:MotionPhotoOffset>2745</GCamera:MotionPhotoOffset>",
+            "<Container:Item Item:Semantic=\"Primary\" Item:Length=\"9\"/>\
+             <Container:Item Item:Mime=\"video/mp4\" Item:Semantic=\"MotionPhoto\" Item:Length=\"2700\"/>\
+             <Container:Item Item:Semantic=\"Trailer\" Item:Length=\"40\" Item:Padding=\"5\"/>",
+        ] {
+            assert_eq!(read(packet).motion_length, Some(2745), "{packet}");
+        }
+        assert_eq!(read("<x GCamera:MicroVideoOffset=\"-1\"/>").motion_length, None);
+    }
+
+    #[test]
+    fn a_sphere_is_a_panorama() {
+        assert!(read("<x GPano:ProjectionType=\"equirectangular\"/>").panorama);
+        assert!(!read("<x GPano:ProjectionType=\"perspective\"/>").panorama);
     }
 
     #[test]

@@ -7,15 +7,19 @@
 //!
 //! Everything here blocks: call it where blocking is allowed.
 
+mod frame;
 mod nursery;
 mod worker;
 
-pub use worker::run_worker;
+use frame::Shot;
+
+pub use frame::find_ffmpeg;
+pub use worker::{run_confined, run_worker};
 
 use crate::base::ReadAt;
 use crate::base::sync::{Condvar, Mutex};
 use crate::media::job::{Answer, JobError, Request};
-use crate::media::{Facts, Thumbnail, ThumbnailError};
+use crate::media::{Facts, Format, MediaKind, Thumbnail, ThumbnailError};
 use nursery::{Child, Nursery};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -26,6 +30,8 @@ use thiserror::Error;
 
 /// The hidden first argument under which the program is such a child: see [`run_worker`].
 pub const WORKER_ARGUMENT: &str = "media-worker";
+/// The hidden first argument under which it becomes ffmpeg, with limits: see [`run_confined`].
+pub const FRAME_ARGUMENT: &str = "media-frame";
 
 /// How children are kept.
 #[derive(Clone, Debug)]
@@ -40,6 +46,8 @@ pub struct Isolation {
     pub jobs_per_child: u32,
     /// Jobs at once.
     pub parallel: usize,
+    /// What takes pictures out of videos; looked for at each video where none is named.
+    pub ffmpeg: Option<PathBuf>,
 }
 
 impl Default for Isolation {
@@ -51,6 +59,7 @@ impl Default for Isolation {
             time: Duration::from_secs(30),
             jobs_per_child: 200,
             parallel: std::thread::available_parallelism().map_or(1, usize::from),
+            ffmpeg: None,
         }
     }
 }
@@ -90,6 +99,8 @@ pub enum NoThumbnail {
     Decoder(#[from] ThumbnailError),
     #[error(transparent)]
     Worker(#[from] IsolationError),
+    #[error("ffmpeg, which takes pictures out of videos, is not installed")]
+    NoFfmpeg,
 }
 
 /// What an upload wants to know of a file.
@@ -120,7 +131,7 @@ impl Isolated {
     /// # Errors
     /// Where the thread that will start them cannot be started.
     pub fn new(settings: Isolation) -> io::Result<Self> {
-        let nursery = Nursery::open(settings.program.clone(), settings.memory)?;
+        let nursery = Nursery::open()?;
         let state = Mutex::new(State { free: settings.parallel.max(1), idle: None });
         Ok(Self { settings, nursery, state, returned: Condvar::new() })
     }
@@ -134,12 +145,23 @@ impl Isolated {
             self.run(&Request { facts, thumbnail: !facts, ..request.clone() }, file).map_err(IsolationError::own_fault)
         };
         let unexamined = || Facts::of_unexamined(&request.circumstances());
-        let facts = match ask(true) {
+        let mut facts = match ask(true) {
             Ok(answer) => answer.facts.unwrap_or_else(unexamined),
             // Whatever it is, the decoder would meet it too.
             Err(fault) => return Ok(Examined { facts: unexamined(), thumbnail: Err(fault?.into()) }),
         };
-        let thumbnail = match ask(false) {
+        let thumbnail = match request.format.kind() {
+            MediaKind::Image => ask(false),
+            MediaKind::Video => {
+                let shot = self.shot(request.format, file)?;
+                if let Ok(shot) = &shot {
+                    facts.size = facts.size.or(shot.told.size);
+                    facts.duration = facts.duration.or(shot.told.duration);
+                }
+                return Ok(Examined { facts, thumbnail: shot.map(|shot| shot.thumbnail) });
+            }
+        };
+        let thumbnail = match thumbnail {
             Ok(answer) => answer.thumbnail.unwrap_or(Err(ThumbnailError::Unsupported)).map_err(NoThumbnail::from),
             Err(fault) => Err(fault?.into()),
         };
@@ -167,12 +189,21 @@ impl Isolated {
         }
     }
 
+    /// A picture out of a video, waiting for a free core first.
+    fn shot(&self, format: Format, file: &dyn ReadAt) -> Result<Result<Shot, NoThumbnail>, IsolationError> {
+        let _permit = Permit::take(self);
+        match frame::shoot_video(&self.nursery, &self.settings, format, file) {
+            Err(NoThumbnail::Worker(fault)) => Ok(Err(fault.own_fault()?.into())),
+            outcome => Ok(outcome),
+        }
+    }
+
     /// The idle child, if it is still alive, or a new one.
     fn child(&self) -> io::Result<Child> {
         let idle = self.state.lock().idle.take();
         match idle.and_then(Child::if_alive) {
             Some(idle) => Ok(idle),
-            None => self.nursery.spawn(),
+            None => self.nursery.spawn(&self.settings.program, self.settings.memory),
         }
     }
 

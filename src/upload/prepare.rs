@@ -125,6 +125,8 @@ fn facts_of(facts: Facts, hashed: &Hashed) -> PhotoFacts {
         camera_make: facts.camera_make,
         camera_model: facts.camera_model,
         caption: facts.caption,
+        motion: facts.motion,
+        panorama: facts.panorama,
         ..plain_facts(hashed)
     }
 }

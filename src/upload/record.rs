@@ -25,6 +25,9 @@ pub struct PhotoFacts {
     pub camera_model: Option<String>,
     pub caption: Option<String>,
     pub edited_name: Option<String>,
+    /// Where a motion photo's movie begins.
+    pub motion: Option<u64>,
+    pub panorama: bool,
 }
 
 /// The immutable base metadata.
@@ -63,6 +66,8 @@ pub fn public_magic(facts: &PhotoFacts) -> Option<(Vec<u8>, i64)> {
     put("cameraMake", facts.camera_make.as_ref().map(|make| json!(make)));
     put("cameraModel", facts.camera_model.as_ref().map(|model| json!(model)));
     put("caption", facts.caption.as_ref().map(|caption| json!(caption)));
+    put("mvi", facts.motion.map(|place| json!(place)));
+    put("mediaType", facts.panorama.then(|| json!(1)));
     put("editedName", facts.edited_name.as_ref().map(|name| json!(name)));
     let count = record.len() as i64;
     (count > 0).then(|| (Value::Object(record).to_string().into_bytes(), count))
@@ -103,6 +108,9 @@ mod tests {
         let record: Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(record["w"], 3);
         assert_eq!((count, record.as_object().map(Map::len)), (5, Some(5)));
+        let moving = PhotoFacts { motion: Some(17), panorama: true, ..PhotoFacts::default() };
+        let (text, _) = public_magic(&moving).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&text).unwrap(), json!({"mvi": 17, "mediaType": 1}));
         let no_wall = PhotoFacts { wall: None, size: None, caption: None, ..facts };
         assert_eq!(public_magic(&no_wall), None, "an offset without its time says nothing");
     }

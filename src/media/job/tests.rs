@@ -109,6 +109,8 @@ fn full_answer() -> Answer {
         camera_model: None,
         caption: Some("Caf\u{e9}".into()),
         content_identifier: Some("ABC".into()),
+        motion: Some(u64::MAX),
+        panorama: true,
     };
     let thumbnail = Thumbnail { jpeg: b"\xff\xd8\xff\xe0rest".to_vec(), size: Size { width: 1, height: 2 } };
     Answer { facts: Some(facts), thumbnail: Some(Ok(thumbnail)) }

@@ -167,7 +167,8 @@ impl Writer {
         self.option(facts.place, |writer, place| writer.u64(place.latitude.to_bits()).u64(place.longitude.to_bits()));
         self.option(facts.size, Self::size).u8(facts.orientation as u8).option(facts.duration, Self::u32);
         self.text(facts.camera_make.as_ref()).text(facts.camera_model.as_ref());
-        self.text(facts.caption.as_ref()).text(facts.content_identifier.as_ref())
+        self.text(facts.caption.as_ref()).text(facts.content_identifier.as_ref());
+        self.option(facts.motion, Self::u64).u8(facts.panorama.into())
     }
 
     fn size(&mut self, size: Size) -> &mut Self {
@@ -284,6 +285,8 @@ impl<'a> Reader<'a> {
             camera_model: self.option(Self::string)?,
             caption: self.option(Self::string)?,
             content_identifier: self.option(Self::string)?,
+            motion: self.option(Self::u64)?,
+            panorama: self.u8()? != 0,
         })
     }
 

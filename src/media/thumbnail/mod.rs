@@ -1,12 +1,12 @@
 //! A small JPEG of a picture, as Ente's clients store beside every file (protocol notes, data 3.7).
 //!
-//! Guarantees: upright, at most [`BOX`] pixels a side and never larger than the original, at most [`LARGEST`] bytes;
+//! Guarantees: upright, in sRGB, at most [`BOX`] pixels a side and never larger than the original, at most [`LARGEST`] bytes;
 //! sizes that a file merely claims are refused before memory is taken for them. Assumes that a decoder may still
 //! hang or run out of memory on crafted bytes: [`super::job`] runs this in a child with limits.
 //!
-//! Embedded colour profiles are not applied: a wide-gamut picture looks a little pale, as in Ente's own thumbnails
-//! made outside a browser.
-
+mod avif;
+mod coarse;
+mod colour;
 mod decode;
 mod pixels;
 
@@ -14,6 +14,7 @@ use super::findings::Size;
 use super::format::Format;
 use super::orientation::Orientation;
 use crate::base::ReadAt;
+pub use colour::Colours;
 use pixels::Pixels;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -61,7 +62,7 @@ pub enum ThumbnailError {
 /// Makes the thumbnail of an image. `orientation` is what [`super::probe`] found.
 ///
 /// # Errors
-/// [`ThumbnailError::Unsupported`] for video, RAW, HEIF and AVIF, which need other decoders.
+/// [`ThumbnailError::Unsupported`] for video, for an AVIF in tiles, and for a RAW without a preview.
 pub fn thumbnail(
     file: &dyn ReadAt,
     format: Format,
@@ -69,10 +70,19 @@ pub fn thumbnail(
     limits: &ThumbnailLimits,
 ) -> Result<Thumbnail, ThumbnailError> {
     let make = AssertUnwindSafe(|| {
-        let small = decode::decode(file, format, limits)?.fit(BOX)?;
-        encode(small.upright(orientation))
+        let decoded = decode::decode(file, format, limits)?;
+        let small = colour::to_srgb(decoded.pixels.fit(BOX)?, &decoded.colours);
+        encode(if decoded.is_upright { small } else { small.upright(orientation) })
     });
     catch_unwind(make).unwrap_or_else(|_| Err(ThumbnailError::Malformed("the decoder gave up".into())))
+}
+
+/// Of a picture that was decoded elsewhere, upright already.
+///
+/// # Errors
+/// Where the bytes are not those of such a picture.
+pub(super) fn thumbnail_of_pixels(size: Size, bytes: Vec<u8>, colours: &Colours) -> Result<Thumbnail, ThumbnailError> {
+    encode(colour::to_srgb(Pixels { size, bytes }.fit(BOX)?, colours))
 }
 
 /// Box and quality, tried in turn until the result is small enough. Ente's clients stop after the third; noise that

@@ -92,6 +92,23 @@ fn deep_and_transparent_pngs_decode() {
 }
 
 #[test]
+fn colours_of_a_profile_are_shown_in_srgb() {
+    let profile = moxcms::ColorProfile::new_display_p3().encode().expect("a profile");
+    for side in [64_u16, 6000] {
+        let (pixels, mut file) = ([200, 100, 50].repeat(usize::from(side) * 64), Vec::new());
+        let mut encoder = jpeg_encoder::Encoder::new(&mut file, 95);
+        encoder.add_icc_profile(&profile).expect("a profile");
+        encoder.encode(&pixels, side, 64, jpeg_encoder::ColorType::Rgb).expect("a picture");
+        let thumbnail = make(&file, Format::Jpeg, Orientation::Upright).expect("a picture");
+        let [red, green, blue, ..] = seen(&thumbnail)[..] else { panic!("no pixel") };
+        assert!(
+            red.abs_diff(215) < 6 && green.abs_diff(93) < 6 && blue.abs_diff(31) < 6,
+            "{side}: {red} {green} {blue}"
+        );
+    }
+}
+
+#[test]
 fn four_inks_become_three_colours() {
     // Red is magenta and yellow. The encoder writes inks inverted, with Adobe's segment.
     let inks: Vec<u8> = (0..64 * 64).flat_map(|_| [0, 255, 255, 0]).collect();
@@ -134,7 +151,7 @@ fn progressive_pictures_are_refused_before_their_coefficients_fill_the_memory() 
 
 #[test]
 fn what_has_no_decoder_says_so() {
-    for format in [Format::Heif, Format::Avif, Format::Cr2, Format::Mov, Format::OtherImage] {
+    for format in [Format::Avif, Format::Cr2, Format::Mov, Format::OtherImage] {
         assert_eq!(make(b"whatever", format, Orientation::Upright), Err(ThumbnailError::Unsupported));
     }
     assert!(matches!(make(b"\xff\xd8\xff", Format::Jpeg, Orientation::Upright), Err(ThumbnailError::Malformed(_))));

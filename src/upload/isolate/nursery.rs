@@ -9,52 +9,61 @@ use crate::media::job::{Answer, Client, JobError, Request};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{self, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-type Order = mpsc::SyncSender<io::Result<Child>>;
+type Order = (Command, mpsc::SyncSender<io::Result<process::Child>>);
 
 /// The thread that starts children. It ends, and its children with it, when this is dropped.
 pub struct Nursery(mpsc::Sender<Order>);
 
 impl Nursery {
-    pub fn open(program: PathBuf, memory: u64) -> io::Result<Self> {
+    pub fn open() -> io::Result<Self> {
         let (orders, inbox) = mpsc::channel::<Order>();
         thread::Builder::new().name("media-nursery".into()).spawn(move || {
-            for order in inbox {
-                // Nobody waits any more: the child is dropped, and ends.
-                let _ = order.send(spawn(&program, memory));
+            for (mut command, delivery) in inbox {
+                // Nobody waits any more.
+                if let Err(mpsc::SendError(Ok(mut child))) = delivery.send(command.spawn()) {
+                    let _ = child.kill().and_then(|()| child.wait());
+                }
             }
         })?;
         Ok(Self(orders))
     }
 
-    pub fn spawn(&self) -> io::Result<Child> {
+    pub fn start(&self, command: Command) -> io::Result<process::Child> {
         let gone = || io::Error::other("the thread that starts media workers is gone");
         let (order, delivery) = mpsc::sync_channel(1);
-        self.0.send(order).map_err(|_| gone())?;
+        self.0.send((command, order)).map_err(|_| gone())?;
         delivery.recv().map_err(|_| gone())?
+    }
+
+    /// Starts a media worker.
+    pub fn spawn(&self, program: &Path, memory: u64) -> io::Result<Child> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let mut command = confined(program, WORKER_ARGUMENT, memory);
+        command.stdin(OwnedFd::from(theirs.try_clone()?)).stdout(OwnedFd::from(theirs)).stderr(Stdio::null());
+        // Wall times without a zone are read in this machine's.
+        command.envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)));
+        Ok(Child { process: self.start(command)?, stream: ours, jobs: 0 })
     }
 }
 
-fn spawn(program: &PathBuf, memory: u64) -> io::Result<Child> {
-    let (ours, theirs) = UnixStream::pair()?;
+/// This program under one of its hidden arguments, with nothing of this process about it.
+pub fn confined(program: &Path, argument: &str, memory: u64) -> Command {
     let mut command = Command::new(program);
-    command.arg(WORKER_ARGUMENT).arg(std::process::id().to_string()).arg(memory.to_string());
-    command.stdin(OwnedFd::from(theirs.try_clone()?)).stdout(OwnedFd::from(theirs)).stderr(Stdio::null());
-    // Anywhere else it would keep a filesystem busy.
-    command.current_dir("/");
-    // Wall times without a zone are read in this machine's; each arena of glibc's would take 64 MiB of the limit.
-    command.env_clear().env("MALLOC_ARENA_MAX", "1").envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)));
-    Ok(Child { process: command.spawn()?, stream: ours, jobs: 0 })
+    command.arg(argument).arg(process::id().to_string()).arg(memory.to_string());
+    // Anywhere else it would keep a filesystem busy; each arena of glibc's would take 64 MiB of the limit.
+    command.current_dir("/").env_clear().env("MALLOC_ARENA_MAX", "1");
+    command
 }
 
 /// A running child; killed when dropped.
 pub struct Child {
-    process: std::process::Child,
+    process: process::Child,
     stream: UnixStream,
     jobs: u32,
 }
@@ -96,9 +105,9 @@ impl Drop for Child {
 }
 
 /// A stream whose every read and write fails with [`io::ErrorKind::TimedOut`] once a deadline has passed.
-struct Timed<'a> {
-    stream: &'a UnixStream,
-    deadline: Instant,
+pub struct Timed<'a> {
+    pub stream: &'a UnixStream,
+    pub deadline: Instant,
 }
 
 impl Timed<'_> {

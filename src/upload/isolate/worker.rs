@@ -6,7 +6,8 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 
 /// Is a media worker, given the arguments behind [`super::WORKER_ARGUMENT`]: the parent's process ID and the limit
 /// of the address space in bytes. Standard input and output are one socket (or two pipes) to the parent.
@@ -19,6 +20,21 @@ pub fn run_worker(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let outcome = confine(*parent, *memory).and_then(|()| jobs());
     if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Becomes another program, given the arguments behind [`super::FRAME_ARGUMENT`]: the parent's process ID, the limit of
+/// the address space, then the program and what it is to be told.
+///
+/// Not to be called in a process that is anything else: it closes every other file.
+pub fn run_confined(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut number = || arguments.next()?.to_str()?.parse::<u64>().ok();
+    let (Some(parent), Some(memory)) = (number(), number()) else { return ExitCode::from(2) };
+    let Some(program) = arguments.next() else { return ExitCode::from(2) };
+    if confine(parent, memory).is_ok() {
+        // Comes back only where it fails.
+        let _ = Command::new(program).args(arguments).exec();
+    }
+    ExitCode::FAILURE
 }
 
 fn jobs() -> io::Result<()> {
@@ -36,9 +52,10 @@ fn confine(parent: u64, memory: u64) -> io::Result<()> {
         return Err(io::Error::other("the parent is gone"));
     }
     close_other_files()?;
-    // A core would hold the photo in clear; the limit alone does not stop one that goes to a program.
+    // A core would hold the photo in clear. A limit of 1 is the kernel's sign that not even a program that collects
+    // cores may have one; a program that is started from here becomes dumpable again, and keeps the limit.
     process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    for (resource, limit) in [(Resource::Core, 0), (Resource::Fsize, 0), (Resource::As, memory)] {
+    for (resource, limit) in [(Resource::Core, 1), (Resource::Fsize, 0), (Resource::As, memory)] {
         process::setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
     }
     process::nice(5)?;
