@@ -7,6 +7,7 @@
 mod album;
 mod apply;
 mod halves;
+mod order;
 mod photo;
 mod pull;
 mod push;

@@ -3,6 +3,7 @@
 //! A change stays pending, and shows, until a pull confirms what it did. One that the server refuses reverts the
 //! view and leaves a line in `status` (semantics, tenet 3).
 
+use super::order::{first_batch, unblocked};
 use super::pull::{Reach, Sync, SyncError};
 use crate::account::{OpenMagic, open_magic, rename_collection, seal_magic, wrap_file_key};
 use crate::base::{AlbumId, AlbumKind, AlbumNo, FileId, Printable, Timestamp};
@@ -10,7 +11,7 @@ use crate::namespace::{Dirty, Origin, name_album_directory, other_homes, rename_
 use crate::remote::RemoteError;
 use crate::store::{AlbumState, OpKind, OpRow, StoreError, Trouble, Tx};
 use crate::upload::{AlbumMakingError, Answer, Call, back_off, on_answer};
-use crate::wire::{AddFiles, BATCH, FileMagic, Magic, MoveFiles, UpdateFileMagic, WrappedFile};
+use crate::wire::{AddFiles, FileMagic, Magic, MoveFiles, UpdateFileMagic, WrappedFile};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,7 @@ impl Sync {
 
     fn next_due(&self) -> Result<Option<Timestamp>, SyncError> {
         Ok(self.store().read(|rows| {
-            let ops = rows.load_ops()?.into_iter().map(|op| op.due).min();
+            let ops = unblocked(rows.load_ops()?).into_iter().map(|op| op.due).min();
             let albums = rows.load_albums()?.into_iter().filter(|album| album.state == AlbumState::Local);
             Ok([ops, albums.filter_map(|album| album.create_after).min()].into_iter().flatten().min())
         })?)
@@ -87,18 +88,8 @@ impl Sync {
     fn next_batch(&self, settled: &[OpRow]) -> Result<Option<Batch>, SyncError> {
         let now = self.clock.now();
         let done: HashSet<_> = settled.iter().map(|op| op.no).collect();
-        let ops: Vec<OpRow> =
-            self.store().read(|rows| rows.load_ops())?.into_iter().filter(|op| !done.contains(&op.no)).collect();
-        let mut busy: HashSet<FileId> = HashSet::new();
-        let mut batch: Vec<OpRow> = Vec::new();
-        for op in ops {
-            let free = op.file.is_none_or(|file| !busy.contains(&file));
-            let joins = batch.first().is_none_or(|first| goes_with(first, &op));
-            if free && op.due <= now && joins && batch.len() < BATCH && (op.file.is_some() || batch.is_empty()) {
-                batch.push(op.clone());
-            }
-            busy.extend(op.file);
-        }
+        let ops = self.store().read(|rows| rows.load_ops())?.into_iter().filter(|op| !done.contains(&op.no)).collect();
+        let batch = first_batch(unblocked(ops).into_iter().filter(|op| op.due <= now));
         let call = batch.first().map(|op| call_of(op.kind));
         Ok(call.map(|call| Batch { ops: batch, call }))
     }
@@ -313,10 +304,6 @@ fn call_of(kind: OpKind) -> Call {
         OpKind::NameAlbum => Call::RenameAlbum,
         OpKind::DeleteAlbum => Call::DeleteAlbum,
     }
-}
-
-fn goes_with(first: &OpRow, op: &OpRow) -> bool {
-    first.kind == op.kind && first.from == op.from && first.to == op.to && first.file.is_some() && op.file.is_some()
 }
 
 /// Nothing of this change is pending any more, unless a later one is.
