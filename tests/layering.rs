@@ -111,6 +111,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("globset", &["tree"]),
     ("chrono", &["base", "media", "remote"]),
     ("sd_notify", &["app"]),
+    ("zbus", &["app"]),
     ("tracing_subscriber", &["cli"]),
     ("etcetera", &["app"]),
     ("toml", &["app"]),

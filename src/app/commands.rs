@@ -5,7 +5,7 @@ use super::failure::Exit;
 use super::report::Reporter;
 use crate::base::{B64, Ino, Timestamp};
 use crate::control::{Commands, EntryInfo, Refused, Reply, Request, collect_info, resolve};
-use crate::namespace::NamespaceError;
+use crate::namespace::{self, NamespaceError, UndoContext, UndoReach, preview_undo};
 use crate::store::StoreError;
 use crate::sync::{Reach, SyncError};
 use async_trait::async_trait;
@@ -48,6 +48,11 @@ impl Commands for MountCommands {
                 let paths = paths.iter().filter_map(B64::bytes).collect();
                 self.off_thread(move |reporter| info(reporter, paths)).await
             }
+            Request::AllowRemovals { until } => {
+                let allowed = self.reporter.engine().store().write(|tx| tx.allow_removals(Timestamp(until)));
+                of_store(allowed, |()| Reply::Done)
+            }
+            Request::Undo { since, dry_run } => self.off_thread(move |reporter| undo(reporter, since, dry_run)).await,
             Request::LoggedIn => match take_new_session(self.reporter.engine()).await {
                 Ok(()) => Reply::Done,
                 Err(error) => refused(Exit::Session, error),
@@ -104,6 +109,20 @@ fn retry(reporter: &Reporter, paths: Vec<Vec<u8>>, as_is: bool) -> Reply {
         Ok(items) => Reply::Retried { items },
         Err(error) => refused(Exit::Data, error),
     }
+}
+
+fn undo(reporter: &Reporter, since: Option<i64>, dry_run: bool) -> Reply {
+    let engine = reporter.engine();
+    let reach = since.map_or(UndoReach::LatestRun, |since| UndoReach::Since(Timestamp(since)));
+    let now = engine.clock.now_nanos();
+    let context = UndoContext { rules: &engine.drops, now, settle: engine.options.settle };
+    let outcome = if dry_run {
+        preview_undo(&engine.namespace, reach, &context)
+    } else {
+        namespace::undo(&engine.namespace, reach, &context)
+    };
+    engine.bells.uploads.ring();
+    of_store(outcome, Reply::Undone)
 }
 
 fn info(reporter: &Reporter, paths: Vec<Vec<u8>>) -> Reply {

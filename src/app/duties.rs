@@ -1,6 +1,7 @@
 //! What goes on beside a mount: the database becomes durable, what waits is counted, the session is watched.
 
 use super::engine::Engine;
+use super::notice;
 use crate::base::ParkReason;
 use crate::base::sync::Bell;
 use crate::tree::Stage;
@@ -14,11 +15,17 @@ const SYNC_DELAY: Duration = Duration::from_millis(200);
 /// What waits is counted at most so often.
 const COUNT_DELAY: Duration = Duration::from_millis(500);
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// How long removals, moves and renames can be taken back.
+const JOURNAL_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Starts them; they end when the set is dropped.
 pub(super) fn spawn_duties(engine: &Arc<Engine>, tasks: &mut JoinSet<()>) {
     tasks.spawn(keep_durable(Arc::clone(engine)));
     tasks.spawn(count_waiting(Arc::clone(engine)));
     tasks.spawn(watch_session(Arc::clone(engine)));
+    tasks.spawn(watch_brake(Arc::clone(engine)));
+    tasks.spawn(trim_journal(Arc::clone(engine)));
 }
 
 fn notify_of(bell: &Bell) -> Arc<Notify> {
@@ -77,6 +84,30 @@ async fn watch_session(engine: Arc<Engine>) {
             Ok(Ok(())) => tracing::warn!("the session has expired; run `entefs login`"),
             other => tracing::error!(?other, "the end of the session could not be noted"),
         }
+    }
+}
+
+/// Whoever removed so much may not be looking at a terminal.
+async fn watch_brake(engine: Arc<Engine>) {
+    let held = notify_of(&engine.bells.brake);
+    loop {
+        held.notified().await;
+        tracing::warn!("many photos were being removed at once; further removals are refused");
+        let told = tokio::task::spawn_blocking(notice::removals_held).await;
+        if let Ok(Err(error)) = told {
+            tracing::debug!(%error, "no desktop to tell");
+        }
+    }
+}
+
+/// What was done so long ago is not taken back any more.
+async fn trim_journal(engine: Arc<Engine>) {
+    loop {
+        let before = engine.clock.now().saturating_sub(JOURNAL_KEPT);
+        if let Err(error) = engine.store().write(|tx| tx.trim_journal(before)) {
+            tracing::error!(%error, "old lines of the journal stay");
+        }
+        tokio::time::sleep(DAY).await;
     }
 }
 

@@ -203,6 +203,7 @@ impl Engine {
                 drops: self.drops.clone(),
                 settle: self.options.settle,
                 read_only: self.options.read_only,
+                removal_limit: self.options.removal_limit,
             },
             bells: self.bells.clone(),
             texts,

@@ -9,6 +9,7 @@ mod engine;
 mod failure;
 mod lock;
 mod mounting;
+mod notice;
 mod options;
 mod paths;
 mod report;

@@ -2,6 +2,7 @@
 //! contract, 3). One table names them all.
 
 use crate::base::{parse_duration, parse_size};
+use crate::tree::RemovalLimit;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -27,6 +28,8 @@ pub struct MountOptions {
     pub gid: Option<u32>,
     pub umask: Option<u32>,
     pub read_only: bool,
+    /// How many removals are too many at once.
+    pub removal_limit: RemovalLimit,
     /// Uploads at once.
     pub uploads: usize,
     /// Bytes left free on the staging disk; without it the smaller of 512 MiB and 5 %.
@@ -47,6 +50,7 @@ impl Default for MountOptions {
             gid: None,
             umask: None,
             read_only: false,
+            removal_limit: RemovalLimit::Auto,
             uploads: 4,
             reserve: None,
             kernel: Vec::new(),
@@ -118,6 +122,12 @@ const ROWS: &[OptionRow] = &[
         default: "",
         help: "nothing can be written",
         apply: |options, text| switch(text).map(|on| options.read_only = on),
+    },
+    OptionRow {
+        word: "removal_limit",
+        default: "auto",
+        help: "more removals at once are held back: auto, a number in 10m, N/TIME, or off",
+        apply: |options, text| parse_removal_limit(text).map(|limit| options.removal_limit = limit),
     },
     OptionRow {
         word: "uploads",
@@ -210,6 +220,19 @@ fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+/// `auto`, `off`, `N` in ten minutes, or `N/10m`.
+fn parse_removal_limit(text: &str) -> Result<RemovalLimit, String> {
+    match text {
+        "auto" => return Ok(RemovalLimit::Auto),
+        "off" => return Ok(RemovalLimit::Off),
+        _ => {}
+    }
+    let (removals, within) = text.split_once('/').map_or((text, None), |(removals, within)| (removals, Some(within)));
+    let removals = removals.parse().map_err(|_| format!("'{text}' is none of auto, off, N and N/10m"))?;
+    let within = within.map_or(Ok(RemovalLimit::Auto.within()), parse_positive_duration)?;
+    Ok(RemovalLimit::Fixed { removals, within })
+}
+
 fn parse_number(text: &str, radix: u32) -> Result<u32, String> {
     u32::from_str_radix(text, radix).map_err(|_| format!("'{text}' is not a number"))
 }
@@ -253,11 +276,24 @@ mod tests {
     fn words_of_fstab_are_let_pass_and_unknown_ones_are_named() {
         assert!(parsed("rw,_netdev,nofail,x-systemd.automount,comment=hello,defaults").is_ok());
         assert_eq!(parsed("settle=1s,frobnicate=3"), Err(OptionError::Unknown("frobnicate".into())));
-        for later in ["allow_trash", "show_hidden", "removal_limit=5", "previews=originals", "upload_limit=1M"] {
+        for later in ["allow_trash", "show_hidden", "previews=originals", "upload_limit=1M"] {
             assert!(matches!(parsed(later), Err(OptionError::Unknown(_))), "{later}");
         }
         for wrong in ["settle=soon", "uploads=0", "umask=9", "ro=maybe", "poll=0s"] {
             assert!(matches!(parsed(wrong), Err(OptionError::Value { .. })), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_removal_limit_is_automatic_a_number_or_off() {
+        let fixed = |removals, secs| RemovalLimit::Fixed { removals, within: Duration::from_secs(secs) };
+        for (text, limit) in
+            [("auto", RemovalLimit::Auto), ("off", RemovalLimit::Off), ("5", fixed(5, 600)), ("20/1h", fixed(20, 3600))]
+        {
+            assert_eq!(parsed(&format!("removal_limit={text}")).map(|options| options.removal_limit), Ok(limit));
+        }
+        for wrong in ["", "many", "5/", "5/0s", "-1", "5/10"] {
+            assert!(parsed(&format!("removal_limit={wrong}")).is_err(), "{wrong}");
         }
     }
 

@@ -10,6 +10,17 @@ pub fn parse_date(text: &str) -> Option<Timestamp> {
     Some(Timestamp(midnight.timestamp_micros()))
 }
 
+/// A moment in the past: so long ago (`2h`), a date, or RFC 3339.
+///
+/// # Errors
+/// A sentence that names the text and the forms it may have.
+pub fn parse_moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    let ago = super::parse_duration(text).ok().map(|time| now.saturating_sub(time));
+    let exact = || DateTime::parse_from_rfc3339(text).ok().map(|time| Timestamp(time.timestamp_micros()));
+    let wrong = || format!("'{text}' is no time; write it like 2h, 2024-12-31 or 2024-12-31T18:30:00+01:00");
+    ago.or_else(|| parse_date(text)).or_else(exact).ok_or_else(wrong)
+}
+
 /// RFC 3339 in UTC, to the second.
 pub fn rfc3339(time: Timestamp) -> String {
     utc(time).map_or_else(|| "unknown".into(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
@@ -28,6 +39,15 @@ fn utc(time: Timestamp) -> Option<DateTime<Utc>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_is_a_time_ago_a_date_or_exact() {
+        let now = Timestamp(1_700_000_000_000_000);
+        assert_eq!(parse_moment("2h", now), Ok(Timestamp(now.0 - 7_200_000_000)));
+        assert_eq!(parse_moment("2023-11-14T23:13:20+01:00", now), Ok(now));
+        assert_eq!(parse_moment("2023-11-14", now).ok(), parse_date("2023-11-14"));
+        assert!(parse_moment("yesterday", now).unwrap_err().contains("'yesterday'"));
+    }
 
     #[test]
     fn times_print_as_rfc3339_and_survive_nonsense() {

@@ -52,6 +52,10 @@ id!(
     /// One pending change to the account (remove, move, rename, …).
     OpNo
 );
+id!(
+    /// One line of the journal of what was removed, moved or renamed here.
+    JournalNo
+);
 
 /// The random name of one sealed local file; binds its blocks to it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

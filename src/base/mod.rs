@@ -17,7 +17,7 @@ pub mod sync;
 mod time;
 
 pub use b64::{B64, decode_url_safe, encode_url_safe};
-pub use id::{AlbumId, AlbumNo, ContentNo, FileId, Generation, OpNo, UploadNo, UserId, VaultId};
+pub use id::{AlbumId, AlbumNo, ContentNo, FileId, Generation, JournalNo, OpNo, UploadNo, UserId, VaultId};
 pub use ino::{Ino, InoKind};
 pub use model::{AlbumKind, FileKind, Part, Role, Visibility};
 pub use pages::{PageBuf, PagePool, Pooled};

@@ -79,6 +79,10 @@ pub(super) enum Command {
     Resume,
     /// Parked items try again
     Retry(RetryArgs),
+    /// Lets removals go on that the mount holds back
+    AllowRemovals(AllowRemovalsArgs),
+    /// Takes back what was removed, moved or renamed: the latest run of changes
+    Undo(UndoArgs),
     /// Checks what a mount needs, and says what to do
     Doctor,
     /// An Ente-compatible server, for trying things
@@ -213,6 +217,23 @@ pub(super) struct RetryArgs {
     /// Sends what looks cut off as it is
     #[arg(long)]
     pub(super) as_is: bool,
+}
+
+#[derive(Args)]
+pub(super) struct AllowRemovalsArgs {
+    /// Counts removals again after this
+    #[arg(long = "for", value_name = "DURATION", value_parser = crate::base::parse_duration, default_value = "10m")]
+    pub(super) time: Duration,
+}
+
+#[derive(Args)]
+pub(super) struct UndoArgs {
+    /// All changes since then: so long ago (2h), a date, or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// Only says what would be taken back
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Args)]

@@ -15,6 +15,7 @@ mod queue;
 mod serve;
 mod status;
 mod terminal;
+mod undo;
 
 use crate::app::{Exit, Failure, Paths};
 use args::{Cli, Command, Global};
@@ -70,6 +71,8 @@ fn execute(cli: Cli) -> Outcome {
         Command::Pause(args) => queue::pause(&place()?, &args),
         Command::Resume => queue::resume(&place()?),
         Command::Retry(args) => queue::retry(&place()?, &args),
+        Command::AllowRemovals(args) => undo::allow_removals(&place()?, &args),
+        Command::Undo(args) => undo::undo(&place()?, &args),
         Command::Doctor => doctor::doctor(&place()?, &global),
         Command::Serve(args) => serve::serve(&args),
         Command::Demo(args) => demo::demo(&global, &args),

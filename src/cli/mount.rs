@@ -51,6 +51,11 @@ impl Plan {
     }
 }
 
+/// What a mount would be told by the config file alone.
+pub(super) fn configured(paths: &Paths) -> Result<EngineParts, Failure> {
+    Plan::read(paths, &[])?.parts(paths)
+}
+
 fn serve(paths: &Paths, global: &Global, plan: Plan, args: &MountArgs) -> Outcome {
     if args.detached {
         // Out of the terminal's reach; a process that leads its group already is.

@@ -48,7 +48,7 @@ pub(super) fn resume(paths: &Paths) -> Outcome {
 }
 
 /// Through the mount; without one, in what it left.
-fn ask_or_write(
+pub(super) fn ask_or_write(
     paths: &Paths,
     what: &str,
     request: &Request,

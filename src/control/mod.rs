@@ -16,4 +16,6 @@ pub use info::{EntryInfo, collect_info, resolve};
 pub use page::render_page;
 pub use protocol::{Refused, Reply, Request};
 pub use server::{Commands, ControlServer};
-pub use status::{AccountStatus, BAD_CHUNK, CacheStatus, Live, MountStatus, SessionWord, Status, collect_status};
+pub use status::{
+    AccountStatus, BAD_CHUNK, CacheStatus, Live, MountStatus, RemovalsStatus, SessionWord, Status, collect_status,
+};

@@ -20,6 +20,9 @@ pub fn render_page(status: &Status, rate: Option<u64>) -> String {
     for (label, text) in upload_lines(status, rate) {
         line(label, text);
     }
+    if let Some(text) = removals_line(status) {
+        line("Removals", text);
+    }
     line("Cache", format!("{} of {}", format_bytes(status.cache.bytes), format_bytes(status.cache.budget)));
     if status.storage.total > 0 {
         line("Storage", format!("{} of {}", format_bytes(status.storage.used), format_bytes(status.storage.total)));
@@ -90,6 +93,17 @@ fn upload_lines(status: &Status, rate: Option<u64>) -> Vec<(&'static str, String
     }
     lines.push(("Sent", format!("{} uploaded, {} known already", uploads.uploaded_total, uploads.linked_total)));
     lines
+}
+
+fn removals_line(status: &Status) -> Option<String> {
+    let removals = &status.removals;
+    if let Some(until) = &removals.allowed_until {
+        return Some(format!("not counted until {until}"));
+    }
+    let since = removals.held_since.as_ref()?;
+    Some(format!(
+        "refused since {since}: too many at once. `entefs allow-removals` if that was meant, `entefs undo` if not"
+    ))
 }
 
 fn pace(status: &Status, rate: Option<u64>) -> String {

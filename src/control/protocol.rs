@@ -3,6 +3,7 @@
 use super::info::EntryInfo;
 use super::status::Status;
 use crate::base::B64;
+use crate::namespace::Undone;
 use serde::{Deserialize, Serialize};
 
 /// What a command asks of a mount. Paths are relative to the mount, in bytes.
@@ -25,6 +26,15 @@ pub enum Request {
     Info {
         paths: Vec<B64>,
     },
+    /// Removals pass the brake until then, in microseconds of the epoch (semantics 4.5).
+    AllowRemovals {
+        until: i64,
+    },
+    /// Takes changes back: those since then, else the latest run.
+    Undo {
+        since: Option<i64>,
+        dry_run: bool,
+    },
     /// Somebody logged in.
     LoggedIn,
     /// The mount is to go: the mount ends, and the process with it.
@@ -44,6 +54,7 @@ pub enum Reply {
     Info {
         entries: Vec<EntryInfo>,
     },
+    Undone(Undone),
     Refused(Refused),
 }
 

@@ -21,6 +21,7 @@ pub struct Status {
     pub parked: Vec<ParkedStatus>,
     /// Changes of the account that are not confirmed yet.
     pub pending_changes: u64,
+    pub removals: RemovalsStatus,
     pub cache: CacheStatus,
     pub storage: StorageStatus,
     pub previous_versions: u64,
@@ -101,6 +102,15 @@ pub struct ParkedStatus {
     pub since: String,
 }
 
+/// How the brake stands (semantics 4.5).
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct RemovalsStatus {
+    /// Since when further removals are refused.
+    pub held_since: Option<String>,
+    /// Until when they are not counted.
+    pub allowed_until: Option<String>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct CacheStatus {
     pub bytes: u64,
@@ -150,6 +160,7 @@ impl Status {
             uploads: UploadsStatus::default(),
             parked: Vec::new(),
             pending_changes: 0,
+            removals: RemovalsStatus::default(),
             cache: live.cache,
             storage: StorageStatus::default(),
             previous_versions: 0,
@@ -188,7 +199,8 @@ pub fn collect_status(rows: &Rows<'_>, live: Live) -> StoreResult<Status> {
     let (counts, quota) = (rows.count_files()?, rows.load_quota()?.unwrap_or_default());
     let albums = rows.load_albums()?.iter().filter(|album| album.is_listed()).count() as u64;
     let troubles = rows.load_troubles()?;
-    let paused = rows.load_paused_until()?.is_some_and(|until| until > live.now);
+    let now = live.now;
+    let paused = rows.load_paused_until()?.is_some_and(|until| until > now);
     Ok(Status {
         version: VERSION,
         account: live.account,
@@ -207,6 +219,7 @@ pub fn collect_status(rows: &Rows<'_>, live: Live) -> StoreResult<Status> {
         },
         parked: collect_parked(rows)?,
         pending_changes: rows.count_ops()?,
+        removals: collect_removals(rows, now)?,
         cache: live.cache,
         storage: StorageStatus { used: quota.0, total: quota.1 },
         previous_versions: counts.previous,
@@ -219,6 +232,13 @@ pub fn collect_status(rows: &Rows<'_>, live: Live) -> StoreResult<Status> {
             .into_iter()
             .map(|trouble| TroubleStatus { at: rfc3339(trouble.at), kind: trouble.kind, text: trouble.text })
             .collect(),
+    })
+}
+
+fn collect_removals(rows: &Rows<'_>, now: Timestamp) -> StoreResult<RemovalsStatus> {
+    Ok(RemovalsStatus {
+        held_since: rows.load_removals_held()?.map(rfc3339),
+        allowed_until: rows.load_removals_allowed_until()?.filter(|until| *until > now).map(rfc3339),
     })
 }
 

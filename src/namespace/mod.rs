@@ -16,12 +16,14 @@ mod members;
 mod memo;
 mod ops;
 mod path;
+mod place;
 mod project;
 mod refresh;
 mod shown;
 mod space;
 mod state;
 mod traffic;
+mod undo;
 
 pub use attr::{Attr, AttrKind, Defaults};
 pub use change::{Dirty, Invalidation, Origin};
@@ -36,10 +38,12 @@ pub use ops::{
     special_album,
 };
 pub use path::{directory_of, path_of};
+pub use place::{directory_at, free_name, is_name_taken};
 pub use shown::Shown;
 pub use space::Space;
 pub use state::{FileState, current_upload, photo_of, reason_of, state_of};
 pub use traffic::{FILE as FILE_TRAFFIC, Traffic};
+pub use undo::{UndoContext, UndoReach, Undone, preview_undo, undo};
 
 use crate::base::sync::Bell;
 use crate::base::{Ino, Nanos};

@@ -5,16 +5,16 @@ use crate::crypto::{CollectionKey, DeviceKey, FileKey, StreamHeader};
 use crate::store::{AlbumState, FileFacts, Label, NewAlbum, NewContent, NodeKind, NodeRow, RawRecord};
 use crate::tree::FixedPlace;
 
-struct House {
+pub(super) struct House {
     _dir: tempfile::TempDir,
-    names: Namespace,
+    pub(super) names: Namespace,
     told: Arc<Mutex<Vec<Invalidation>>>,
 }
 
 const ME: (u32, u32) = (1000, 1000);
 
 impl House {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(dir.path(), &DeviceKey::random()).unwrap());
         let names = Namespace::new(store, Defaults::new(ME.0, ME.1, 0, Nanos(9)));
@@ -24,11 +24,11 @@ impl House {
         Self { _dir: dir, names, told }
     }
 
-    fn change<T>(&self, change: impl FnOnce(&Tx<'_>, &mut Dirty) -> StoreResult<T>) -> T {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&Tx<'_>, &mut Dirty) -> StoreResult<T>) -> T {
         self.names.commit(Origin::Elsewhere, change).unwrap()
     }
 
-    fn album(&self, name: &str, kind: AlbumKind, ino: Ino) -> AlbumNo {
+    pub(super) fn album(&self, name: &str, kind: AlbumKind, ino: Ino) -> AlbumNo {
         self.change(|tx, dirty| {
             let key = CollectionKey::random();
             let no = tx.insert_album(&NewAlbum {
@@ -52,7 +52,7 @@ impl House {
     }
 
     /// A pulled photo, in no album yet.
-    fn photo(&self, id: i64, title: &str) -> FileId {
+    pub(super) fn photo(&self, id: i64, title: &str) -> FileId {
         let file = FileId(id);
         let label = Label { title: title.into(), edited: None, taken: Timestamp(id * 1_000_000) };
         self.change(|tx, _| {
@@ -81,7 +81,7 @@ impl House {
         file
     }
 
-    fn put(&self, album: AlbumNo, file: FileId) {
+    pub(super) fn put(&self, album: AlbumNo, file: FileId) {
         self.change(|tx, dirty| {
             tx.save_member(album, file, true, Timestamp(1))?;
             relist(tx, file, dirty)
@@ -95,7 +95,7 @@ impl House {
         });
     }
 
-    fn shown(&self, dir: Ino) -> Vec<String> {
+    pub(super) fn shown(&self, dir: Ino) -> Vec<String> {
         let mut names = Vec::new();
         self.names
             .list(dir, 0, |_, entry, _| {
@@ -120,8 +120,8 @@ fn name(text: &str) -> Name {
     text.as_bytes().into()
 }
 
-const SUMMER: Ino = Ino(3 << 56 | 5);
-const WINTER: Ino = Ino(3 << 56 | 6);
+pub(super) const SUMMER: Ino = Ino(3 << 56 | 5);
+pub(super) const WINTER: Ino = Ino(3 << 56 | 6);
 
 #[test]
 fn the_root_shows_the_fixed_places() {

@@ -150,6 +150,13 @@ impl Rows<'_> {
         })
     }
 
+    /// How many photos there are, counted no further than `most`.
+    pub fn count_photos_up_to(&self, most: u64) -> StoreResult<u64> {
+        let sql = "SELECT count(*) FROM (SELECT DISTINCT file FROM members \
+                   WHERE coalesce(want, live) = 1 AND listing IS NOT NULL LIMIT ?1)";
+        Ok(self.conn.prepare_cached(sql)?.query_row([most], |row| row.get(0))?)
+    }
+
     /// Photos that are a live member of an own album.
     pub fn count_photos(&self) -> StoreResult<u64> {
         let mut query = self.conn.prepare_cached(

@@ -104,6 +104,16 @@ impl Rows<'_> {
         self.load_time("paused")
     }
 
+    /// Since when the brake holds removals back (semantics 4.5).
+    pub fn load_removals_held(&self) -> StoreResult<Option<Timestamp>> {
+        self.load_time("removals.held")
+    }
+
+    /// Until when removals are not counted.
+    pub fn load_removals_allowed_until(&self) -> StoreResult<Option<Timestamp>> {
+        self.load_time("removals.allowed")
+    }
+
     /// Used and total bytes of the account, as last told.
     pub fn load_quota(&self) -> StoreResult<Option<(u64, u64)>> {
         let used: Option<u64> = self.get_meta("quota.used")?;
@@ -158,6 +168,20 @@ impl Tx<'_> {
             Some(until) => self.set_meta("paused", until.0),
             None => self.clear_meta("paused"),
         }
+    }
+
+    pub fn save_removals_held(&self, since: Option<Timestamp>) -> StoreResult<()> {
+        match since {
+            Some(since) => self.set_meta("removals.held", since.0),
+            None => self.clear_meta("removals.held"),
+        }
+    }
+
+    /// Releases the brake until then; afterwards it counts anew.
+    pub fn allow_removals(&self, until: Timestamp) -> StoreResult<()> {
+        self.save_removals_held(None)?;
+        self.clear_removal_weights()?;
+        self.set_meta("removals.allowed", until.0)
     }
 
     pub fn save_quota(&self, used: u64, total: u64) -> StoreResult<()> {

@@ -302,3 +302,44 @@ fn syncs_that_meet_share_one() {
     });
     assert!(is_synced(&store));
 }
+
+#[test]
+fn the_journal_keeps_every_kind_of_change_and_counts_what_is_counted() {
+    let (_dir, _, store) = open();
+    let (file, album, to, ino) = (FileId(7), AlbumNo(1), AlbumNo(2), Ino(70_000));
+    let changes = [
+        Change::Left { file, album },
+        Change::Moved { file, from: album, to, joined: true },
+        Change::Joined { file, album },
+        Change::PhotoNamed { file, was: "a.jpg".into() },
+        Change::AlbumNamed { album, was: "Summer".into() },
+        Change::AlbumRemoved { album },
+        Change::FileRemoved { ino, path: b"Drop/x\xff.jpg".to_vec() },
+        Change::EntryMoved { ino, path: b"Drop/y".to_vec() },
+    ];
+    write(&store, |tx| {
+        for (at, change) in (1..).zip(&changes) {
+            tx.insert_change(Timestamp(at), at as u64 % 2, change)?;
+        }
+        Ok(())
+    });
+    let times = store.read(|rows| rows.load_journal_times()).unwrap();
+    let (last, first) = (times[0].0, times[7].0);
+    let latest = |last| store.read(|rows| rows.load_latest_change(first, last)).unwrap();
+    for ((no, at), change) in times.iter().rev().zip(&changes) {
+        let row = latest(*no).unwrap();
+        assert_eq!((row.no, row.at, &row.change), (*no, *at, change));
+    }
+    let weights = |since| store.read(|rows| rows.load_removal_weight(Timestamp(since))).unwrap();
+    assert_eq!((weights(0), weights(3), weights(7)), (4, 2, 0));
+    assert_eq!(store.read(|rows| rows.load_album_removal_weight(album, Timestamp(0))).unwrap(), 3);
+    write(&store, |tx| {
+        tx.rename_album_in_journal(album, AlbumNo(9))?;
+        tx.allow_removals(Timestamp(50))?;
+        tx.trim_journal(Timestamp(2))
+    });
+    assert_eq!((weights(0), latest(first)), (0, None));
+    write(&store, |tx| tx.delete_change(last));
+    assert_eq!(store.read(|rows| rows.load_journal_times()).unwrap().len(), 6);
+    assert_eq!(latest(times[6].0).unwrap().change, Change::Moved { file, from: AlbumNo(9), to, joined: true });
+}

@@ -70,6 +70,16 @@ impl UploadRow {
     }
 }
 
+/// Whether a removed file's bytes are kept for a while (semantics 4.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kept {
+    No,
+    /// The row alone says that it was removed.
+    Yes,
+    /// So does the file, durably.
+    Marked,
+}
+
 /// Sets the tags of wrapped keys apart from those of hashes.
 const REQUEST: i64 = -1;
 
@@ -196,6 +206,16 @@ impl Rows<'_> {
         let sql = format!("SELECT min(due) FROM uploads WHERE parked IS NULL AND stage IN ({list})");
         let due: Option<i64> = self.conn.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
         Ok(due.map(Timestamp))
+    }
+
+    /// Removed files that are kept, and whose spool files do not say so yet.
+    pub fn load_unmarked_removals(&self, limit: usize) -> StoreResult<Vec<UploadRow>> {
+        self.load_uploads("stage = 11 AND kept = 1 ORDER BY no LIMIT ?1", params![limit])
+    }
+
+    /// The upload of an inode that was removed and whose bytes are kept.
+    pub fn load_kept_upload(&self, ino: Ino) -> StoreResult<Option<UploadRow>> {
+        Ok(self.load_uploads("ino = ?1 AND stage = 11 AND kept > 0 ORDER BY no", [ino.0])?.pop())
     }
 
     /// What stands still until somebody acts: parked, or held back because it looks cut off.
@@ -342,6 +362,12 @@ impl Tx<'_> {
     pub fn shift_due(&self, by: i64) -> StoreResult<()> {
         let mut update = self.conn.prepare_cached("UPDATE uploads SET due = due + ?1 WHERE due < ?2 - abs(?1)")?;
         update.execute([by, HELD.0])?;
+        Ok(())
+    }
+
+    pub fn save_upload_kept(&self, no: UploadNo, kept: Kept) -> StoreResult<()> {
+        let mut update = self.conn.prepare_cached("UPDATE uploads SET kept = ?2 WHERE no = ?1")?;
+        update.execute(params![no.0, kept as i64])?;
         Ok(())
     }
 

@@ -3,14 +3,17 @@
 //! Guarantees: nothing here reads or writes anything; every rule of the semantics that decides something
 //! (names 1.6, temporary names 2.4, album mapping 2.8, removing 4, what an event does to an upload) is decided here and nowhere else.
 
+mod brake;
 mod drops;
 mod junk;
 mod name;
 mod place;
 mod plan;
 mod stage;
+mod undo;
 mod unique;
 
+pub use brake::{ALBUM_WEIGHT, BrakeState, RemovalLimit, plan_brake};
 pub use drops::{AlbumMapping, Dedup, DropRules, DropSettings, OnDelete, album_name_for, is_camera_directory};
 pub use junk::{NameClass, NameRules, classify_directory};
 pub use name::{MAX_NAME, join_name, safe_name, split_name, suffixed};
@@ -20,4 +23,5 @@ pub use plan::{
     plan_removal, plan_rename,
 };
 pub use stage::{Event, Stage, Verdict, on_event};
+pub use undo::{PhotoPlaces, Return, latest_run, plan_return};
 pub use unique::{NameRequest, assign_names};

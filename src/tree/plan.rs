@@ -11,6 +11,8 @@ pub enum Refusal {
     FixedPlace,
     /// It would take the last own album away from a photo for good (I11).
     WouldDestroy,
+    /// Too many removals in a short time; `entefs allow-removals` lets them go on (semantics 4.5).
+    TooManyRemovals,
     /// `mv` copies instead.
     AcrossTrees,
     NameTooLong,

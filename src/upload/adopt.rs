@@ -3,10 +3,10 @@
 
 use super::step::StepError;
 use crate::base::{Clock, Generation, Ino, ParkReason, Timestamp, UploadNo, VaultId};
-use crate::namespace::{Dirty, Namespace, Origin};
+use crate::namespace::{Dirty, Namespace, Origin, directory_at, free_name};
 use crate::spool::{Spool, SpoolError, Swept, SweptState};
-use crate::store::{NodeKind, NodeRow, Rows, Trouble, Tx, UploadRow};
-use crate::tree::{DropRules, FixedPlace, Stage, suffixed};
+use crate::store::{Kept, NodeKind, NodeRow, Trouble, Tx, UploadRow};
+use crate::tree::{DropRules, Stage};
 use crate::vault::{Base, CommitRecord};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -233,8 +233,8 @@ fn adopt(
         adopted: true,
     };
     if removed {
-        tx.insert_upload(&row)?;
-        return Ok(());
+        let no = tx.insert_upload(&row)?;
+        return Ok(tx.save_upload_kept(no, Kept::Marked)?);
     }
     row.settle(now, settle);
     if stray.record.poisoned {
@@ -251,12 +251,8 @@ fn place(tx: &Tx<'_>, rules: &DropRules, stray: &Stray, ino: Ino, dirty: &mut Di
     let record = &stray.record;
     let path: Vec<&[u8]> = record.path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect();
     let (name, dirs) = path.split_last().map_or((&b"recovered"[..], &[][..]), |(name, dirs)| (*name, dirs));
-    let parent = match album_directory(tx, dirs)? {
-        Some(album) => album,
-        None => make_directories(tx, rules, dirs, record, dirty)?,
-    };
-    let taken = |name: &[u8]| is_taken(tx, parent, name).unwrap_or(true);
-    let name = (1..).map(|n| suffixed(name, n)).find(|name| !taken(name)).unwrap_or_else(|| name.to_vec());
+    let parent = directory_at(tx, rules, dirs, record.ctime, dirty)?;
+    let name = free_name(tx, parent, name)?;
     let own = |id: u32| Some(id).filter(|id| *id != u32::MAX);
     tx.save_node(&NodeRow {
         uid: own(record.uid),
@@ -270,56 +266,4 @@ fn place(tx: &Tx<'_>, rules: &DropRules, stray: &Stray, ino: Ino, dirty: &mut Di
     tx.save_name(parent, &name, ino)?;
     dirty.name(parent, &name);
     Ok(())
-}
-
-fn is_taken(rows: &Rows<'_>, parent: Ino, name: &[u8]) -> Result<bool, StepError> {
-    let photo = match rows.load_album_by_ino(parent)? {
-        Some(album) => rows.find_member(album.no, name)?.is_some(),
-        None => false,
-    };
-    Ok(photo || rows.find_name(parent, name)?.is_some())
-}
-
-/// The directory of an album that is still there under that name.
-fn album_directory(rows: &Rows<'_>, dirs: &[&[u8]]) -> Result<Option<Ino>, StepError> {
-    let is = |place: FixedPlace| move |part: &&[u8]| *part == place.name().as_bytes();
-    match dirs {
-        [place] if is(FixedPlace::Favorites)(place) => Ok(Some(FixedPlace::Favorites.ino())),
-        [place] if is(FixedPlace::Uncategorized)(place) => Ok(Some(FixedPlace::Uncategorized.ino())),
-        [albums, album] if is(FixedPlace::Albums)(albums) => {
-            let albums = rows.load_albums()?;
-            Ok(albums.iter().find(|row| row.is_listed() && row.shown.as_deref() == Some(*album)).map(|row| row.ino))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// The directories of a drop, made where they are missing. What lay elsewhere goes below `Drop/`, under the same
-/// directory names, so that it reaches an album of the same name.
-fn make_directories(
-    tx: &Tx<'_>,
-    rules: &DropRules,
-    dirs: &[&[u8]],
-    record: &CommitRecord,
-    dirty: &mut Dirty,
-) -> Result<Ino, StepError> {
-    let owned: Vec<Vec<u8>> = dirs.iter().map(|dir| dir.to_vec()).collect();
-    let inside = rules.find(&owned).is_some();
-    let outside = [vec![b"Drop".to_vec()], owned.iter().skip(1).cloned().collect()].concat();
-    let path = if inside { owned } else { outside };
-    let mut parent = Ino::ROOT;
-    for (depth, name) in path.iter().enumerate() {
-        parent = match tx.find_name(parent, name)? {
-            Some(known) => known,
-            None => {
-                let kind = if depth == 0 { NodeKind::DropRoot } else { NodeKind::Directory };
-                let ino = tx.next_ino()?;
-                tx.save_node(&NodeRow::new(ino, kind, 0o755, record.ctime))?;
-                tx.save_name(parent, name, ino)?;
-                dirty.name(parent, name);
-                ino
-            }
-        };
-    }
-    Ok(parent)
 }

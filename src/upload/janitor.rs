@@ -4,11 +4,12 @@
 
 use super::step::StepError;
 use super::worker::Uploader;
-use crate::base::{ContentNo, FileId};
+use crate::base::{ContentNo, FileId, Generation};
 use crate::cache::{Adopted, Cache};
-use crate::spool::{Spool, SpoolError};
-use crate::store::{ContentRow, Rows, StoreResult, UploadRow};
+use crate::spool::{Found, Spool, SpoolError};
+use crate::store::{ContentRow, Kept, NodeKind, Rows, StoreResult, Tx, UploadRow};
 use crate::tree::Stage;
+use crate::vault::CommitRecord;
 use std::time::Duration;
 
 const CLEARED: [Stage; 2] = [Stage::Registered, Stage::Removed];
@@ -39,6 +40,7 @@ impl Uploader {
     }
 
     pub(super) async fn clear_due(&self) -> Result<(), StepError> {
+        self.mark_removals().await?;
         loop {
             let due = self.store().read(|rows| {
                 let due = rows.load_due_uploads(self.clock.now(), &CLEARED, BATCH)?;
@@ -54,11 +56,39 @@ impl Uploader {
         }
     }
 
+    /// A removed file that is kept says so itself, durably: with the database lost it must not rise again.
+    async fn mark_removals(&self) -> Result<(), StepError> {
+        loop {
+            let rows = self.store().read(|rows| rows.load_unmarked_removals(BATCH))?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            // First it is durable that the row is over: a file that says more than its row would be lost with it.
+            self.sync_store().await?;
+            let spool = self.spool.clone();
+            let marked = self
+                .on_blocking_thread(move || {
+                    rows.into_iter().map(|row| (mark_file(&spool, &row), row)).collect::<Vec<_>>()
+                })
+                .await?;
+            self.store().write(|tx| {
+                for (generation, row) in marked {
+                    // Somebody may have had it back meanwhile.
+                    let Some(now) = tx.load_upload(row.no)?.filter(|now| now.stage == Stage::Removed) else { continue };
+                    tx.save_upload(&UploadRow { generation: generation.or(now.generation), ..now })?;
+                    tx.save_upload_kept(row.no, Kept::Marked)?;
+                }
+                Ok::<_, StepError>(())
+            })?;
+        }
+    }
+
     fn note_cleared(&self, outcomes: &[(UploadRow, bool)]) -> Result<(), StepError> {
         let later = self.clock.now().saturating_add(LATER);
         self.store().write(|tx| {
             for (row, gone) in outcomes {
                 if *gone {
+                    forget_node(tx, row)?;
                     tx.delete_upload(row.no)?;
                 } else {
                     tx.save_upload(&UploadRow { due: later, ..row.clone() })?;
@@ -67,6 +97,30 @@ impl Uploader {
             Ok::<_, StepError>(())
         })
     }
+}
+
+/// The inode of a removed file was kept as long as its bytes.
+fn forget_node(tx: &Tx<'_>, row: &UploadRow) -> StoreResult<()> {
+    let nameless = row.stage == Stage::Removed && tx.load_names_of(row.ino)?.is_empty();
+    match tx.load_node(row.ino)?.filter(|node| nameless && node.kind == NodeKind::File && node.vault == Some(row.vault))
+    {
+        Some(node) => tx.delete_node(node.ino),
+        None => Ok(()),
+    }
+}
+
+/// The generation of the commit that says it; `None` where the file does not take one, which is no reason to try for
+/// ever: its row says it, too.
+fn mark_file(spool: &Spool, row: &UploadRow) -> Option<Generation> {
+    let marked = || -> Result<Option<Generation>, SpoolError> {
+        let Found::File(file) = spool.open_file(row.vault, row.generation)? else { return Ok(None) };
+        let Some((record, _)) = file.last_commit() else { return Ok(None) };
+        Ok(Some(file.commit(&CommitRecord { removed: true, ..record })?))
+    };
+    marked().unwrap_or_else(|error| {
+        tracing::warn!(%error, "a removed file does not say so itself");
+        None
+    })
 }
 
 /// Which files are gone, durably.

@@ -98,6 +98,8 @@ impl VfsError {
 fn errno_of_refusal(refusal: Refusal) -> (i32, Loudness) {
     match refusal {
         Refusal::FixedPlace | Refusal::WouldDestroy => (libc::EPERM, Loudness::Info),
+        // Said aloud once, when the brake begins to hold.
+        Refusal::TooManyRemovals => (libc::EPERM, Loudness::Debug),
         Refusal::AcrossTrees => (libc::EXDEV, Loudness::Debug),
         Refusal::NameTooLong => (libc::ENAMETOOLONG, Loudness::Info),
         Refusal::InvalidName => (libc::EINVAL, Loudness::Info),
@@ -166,6 +168,7 @@ mod tests {
         for (error, errno) in [
             (VfsError::NotFound, libc::ENOENT),
             (VfsError::Refused(Refusal::WouldDestroy), libc::EPERM),
+            (VfsError::Refused(Refusal::TooManyRemovals), libc::EPERM),
             (VfsError::ReadOnly, libc::EROFS),
             (VfsError::Refused(Refusal::NameTooLong), libc::ENAMETOOLONG),
             (VfsError::Refused(Refusal::InvalidName), libc::EINVAL),

@@ -8,11 +8,13 @@
 //! Lock order: a file's state, then what the namespace locks. A callback holds one file's state at a time.
 
 mod attr;
+mod brake;
 mod create;
 mod echo;
 mod error;
 mod generated;
 mod handles;
+mod journal;
 mod local;
 mod lookup;
 mod open;
@@ -39,7 +41,7 @@ use crate::fetch::Fetch;
 use crate::namespace::{Dirty, Namespace, Origin};
 use crate::spool::Spool;
 use crate::store::{Store, Tx};
-use crate::tree::DropRules;
+use crate::tree::{DropRules, RemovalLimit};
 use handles::Handles;
 use local::LocalFiles;
 use std::sync::Arc;
@@ -52,6 +54,7 @@ pub struct VfsOptions {
     /// How long a file must stay as it is before it is sent; a drop may have its own.
     pub settle: Duration,
     pub read_only: bool,
+    pub removal_limit: RemovalLimit,
 }
 
 /// Who is rung when there is work.
@@ -61,6 +64,8 @@ pub struct Bells {
     pub uploads: Bell,
     /// A change to the account was made.
     pub ops: Bell,
+    /// The brake holds removals back from now on.
+    pub brake: Bell,
     /// A directory was asked for that is not pulled completely.
     pub pull: Bell,
 }

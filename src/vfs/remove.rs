@@ -5,9 +5,9 @@ use super::echo::Done;
 use super::error::{VfsError, VfsResult};
 use super::local::LocalState;
 use crate::base::{Ino, Nanos, Timestamp};
-use crate::namespace::{DirInfo, Dirty, Entry, EntryKey, delete_album, leave_album};
-use crate::store::{NodeKind, NodeRow, Tx, UploadRow};
-use crate::tree::{Event, Refusal, RemovalPlan, Stage, Verdict, on_event, plan_removal};
+use crate::namespace::{DirInfo, Dirty, Entry, EntryKey, delete_album, leave_album, path_of};
+use crate::store::{Change, Kept, NodeKind, NodeRow, Rows, Tx, UploadRow};
+use crate::tree::{Event, NameClass, Refusal, RemovalPlan, Stage, Verdict, on_event, plan_removal};
 use std::time::Duration;
 
 /// How long the bytes of a removed file that was not in Ente are kept (semantics 4.3).
@@ -15,7 +15,7 @@ const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Vfs {
     /// # Errors
-    /// EPERM where it would take the last home of a photo, or for fixed places.
+    /// EPERM where it would take the last home of a photo, for fixed places, and while the brake holds.
     pub fn unlink(&self, parent: Ino, name: &[u8]) -> VfsResult<()> {
         self.check_writable()?;
         let dir = self.namespace.dir_info(parent)?;
@@ -28,13 +28,14 @@ impl Vfs {
         let now = self.clock.now_nanos();
         let open = self.files.get(entry.ino);
         let mut state = open.as_ref().map(|file| file.lock());
-        let nameless = self.commit(&[(parent, name)], None, |tx, dirty| {
+        let removed = self.commit(&[(parent, name)], None, |tx, dirty| {
             super::create::touch_directory(tx, parent, now, dirty)?;
             match plan {
-                RemovalPlan::ForgetEntry => forget_entry(tx, &dir, &entry, state.is_some(), now, dirty),
-                RemovalPlan::LeaveAlbum => leave_or_revert(tx, &dir, &entry, now, dirty),
+                RemovalPlan::ForgetEntry => self.remove_file(tx, &dir, &entry, state.is_some(), now, dirty),
+                RemovalPlan::LeaveAlbum => self.leave_or_revert(tx, &dir, &entry, now, dirty),
             }
-        })?;
+        });
+        let nameless = self.heed_brake(removed)?;
         if let Some(state) = state.as_mut().filter(|_| nameless) {
             state.unlinked = true;
         }
@@ -46,15 +47,22 @@ impl Vfs {
     }
 
     /// # Errors
-    /// ENOTEMPTY; EPERM for fixed places and for an album that others can see.
+    /// ENOTEMPTY; EPERM for fixed places, for an album that others can see, and while the brake holds.
     pub fn rmdir(&self, parent: Ino, name: &[u8]) -> VfsResult<()> {
         self.check_writable()?;
         let (entry, _) = self.namespace.lookup(parent, name)?.ok_or(VfsError::NotFound)?;
         let now = self.clock.now_nanos();
-        self.commit(&[(parent, name)], None, |tx, dirty| {
+        let removed = self.commit(&[(parent, name)], None, |tx, dirty| {
             super::create::touch_directory(tx, parent, now, dirty)?;
-            remove_directory(tx, parent, &entry, now, dirty)
-        })?;
+            remove_directory(tx, parent, &entry, now, dirty)?;
+            if let EntryKey::Album(album) = entry.key {
+                let at = now.to_timestamp();
+                let weight = self.pass_brake(tx, self.album_weight(tx, album, at)?, at)?;
+                tx.insert_change(at, weight, &Change::AlbumRemoved { album })?;
+            }
+            Ok(())
+        });
+        self.heed_brake(removed)?;
         self.bells.ops.ring();
         Ok(())
     }
@@ -63,12 +71,55 @@ impl Vfs {
     pub(super) fn forget_bytes(&self, state: &LocalState) -> VfsResult<()> {
         let ino = state.node.ino;
         self.commit(&[], Some(ino), |tx, _| {
-            if tx.load_names_of(ino)?.is_empty() {
+            if tx.load_names_of(ino)?.is_empty() && !is_kept(tx, ino)? {
                 tx.delete_node(ino)?;
             }
             Ok(())
         })
     }
+
+    /// A file of this machine is removed by name: one that is not in Ente counts, and can be had back (semantics 4.3).
+    fn remove_file(
+        &self,
+        tx: &Tx<'_>,
+        dir: &DirInfo,
+        entry: &Entry,
+        is_open: bool,
+        now: Nanos,
+        dirty: &mut Dirty,
+    ) -> VfsResult<bool> {
+        let path = path_of(tx, entry.ino)?.unwrap_or_default().join(&b'/');
+        let node = tx.load_node(entry.ino)?;
+        let nameless = forget_entry(tx, dir, entry, is_open, now, dirty)?;
+        let plain = self.name_rules(dir.ino).classify(&entry.name) == NameClass::Plain;
+        if nameless && plain && node.is_some_and(|node| node.file.is_none() && node.size > 0) {
+            let weight = self.pass_brake(tx, 1, now.to_timestamp())?;
+            tx.insert_change(now.to_timestamp(), weight, &Change::FileRemoved { ino: entry.ino, path })?;
+        }
+        Ok(nameless)
+    }
+
+    fn leave_or_revert(
+        &self,
+        tx: &Tx<'_>,
+        dir: &DirInfo,
+        entry: &Entry,
+        now: Nanos,
+        dirty: &mut Dirty,
+    ) -> VfsResult<bool> {
+        let (Some(file), Some(album)) = (entry.key.photo(), dir.album) else { return Err(VfsError::NotFound) };
+        if !revert_empty_version(tx, entry.ino, now.to_timestamp(), dirty)? {
+            let weight = self.pass_brake(tx, 1, now.to_timestamp())?;
+            tx.insert_change(now.to_timestamp(), weight, &Change::Left { file, album })?;
+            leave_album(tx, album, file, now, dirty)?;
+        }
+        Ok(false)
+    }
+}
+
+/// Whether the bytes of an inode without a name are kept, so that it can be had back.
+fn is_kept(rows: &Rows<'_>, ino: Ino) -> VfsResult<bool> {
+    Ok(rows.load_kept_upload(ino)?.is_some())
 }
 
 /// Takes a local name away. Answers whether the inode has none left.
@@ -92,7 +143,7 @@ pub(super) fn forget_entry(
     for upload in tx.load_uploads_of(entry.ino)? {
         end_upload(tx, upload, now.to_timestamp())?;
     }
-    if !is_open {
+    if !is_open && !is_kept(tx, entry.ino)? {
         tx.delete_node(entry.ino)?;
     }
     Ok(true)
@@ -100,22 +151,16 @@ pub(super) fn forget_entry(
 
 /// What an upload does when its file is removed.
 fn end_upload(tx: &Tx<'_>, row: UploadRow, now: Timestamp) -> VfsResult<()> {
-    let due = match on_event(row.stage, row.sent, Event::Removed) {
-        Verdict::Drop => now,
-        Verdict::Retire => now.saturating_add(KEPT),
+    let kept = match on_event(row.stage, row.sent, Event::Removed) {
+        Verdict::Drop => row.is_frozen(),
+        Verdict::Retire => true,
         // Sent: its outcome is learned, then the photo leaves the album again.
         _ => return Ok(()),
     };
+    let due = if kept { now.saturating_add(KEPT) } else { now };
     tx.save_upload_hash(row.no, None)?;
+    tx.save_upload_kept(row.no, if kept { Kept::Yes } else { Kept::No })?;
     Ok(tx.save_upload(&UploadRow { stage: Stage::Removed, due, parked: None, ..row })?)
-}
-
-fn leave_or_revert(tx: &Tx<'_>, dir: &DirInfo, entry: &Entry, now: Nanos, dirty: &mut Dirty) -> VfsResult<bool> {
-    let (Some(file), Some(album)) = (entry.key.photo(), dir.album) else { return Err(VfsError::NotFound) };
-    if !revert_empty_version(tx, entry.ino, now.to_timestamp(), dirty)? {
-        leave_album(tx, album, file, now, dirty)?;
-    }
-    Ok(false)
 }
 
 /// An empty version of a photo in Ente, truncated and never written: removing it shows the old one again

@@ -3,12 +3,14 @@
 use super::Vfs;
 use super::echo::{Sibling, renamed};
 use super::error::{VfsError, VfsResult};
+use super::journal::{note, note_entry, note_move, note_photo_name};
 use super::remove::{forget_entry, remove_directory};
 use crate::base::{AlbumNo, FileId, Ino, Nanos};
 use crate::namespace::{
-    DirInfo, Dirty, Entry, EntryKey, Shown, leave_album, move_photo, name_album, name_photo, path_of, resolve_album,
+    DirInfo, Dirty, Entry, EntryKey, Shown, add_photo, leave_album, move_photo, name_album, name_photo, path_of,
+    resolve_album,
 };
-use crate::store::{NodeKind, NodeRow, Tx};
+use crate::store::{Change, NodeKind, NodeRow, Tx};
 use crate::tree::{
     Event, NameClass, NameRules, Refusal, RenamePlan, RenameSource, RenameTarget, Verdict, on_event, plan_removal,
     plan_rename, split_name,
@@ -147,6 +149,7 @@ impl Vfs {
             }
             (RenamePlan::NamePhoto, EntryKey::Photo(file) | EntryKey::Clip(file)) => {
                 let title = self.title_of(tx, rename, file)?;
+                note_photo_name(tx, file, rename.now)?;
                 Ok(name_photo(tx, file, &title, rename.now, dirty)?)
             }
             (RenamePlan::MovePhoto, EntryKey::Photo(file) | EntryKey::Clip(file)) => {
@@ -154,6 +157,8 @@ impl Vfs {
             }
             (RenamePlan::NameAlbum, EntryKey::Album(album)) => {
                 let album = tx.load_album(album)?.ok_or(VfsError::NotFound)?;
+                let was = album.display_name().to_owned();
+                note(tx, &Change::AlbumNamed { album: album.no, was }, rename.now)?;
                 Ok(name_album(tx, &album, &self.text_name(rename)?, rename.now, dirty)?)
             }
             _ => Err(VfsError::Refused(Refusal::FixedPlace)),
@@ -187,6 +192,10 @@ impl Vfs {
 
     fn move_local(&self, tx: &Tx<'_>, rename: &Rename<'_>, settle: Duration, dirty: &mut Dirty) -> VfsResult<()> {
         let ino = rename.entry.ino;
+        // A program that gives its work the final name has not moved anything.
+        if self.name_rules(rename.from.ino).classify(&rename.entry.name) == NameClass::Plain {
+            note_entry(tx, ino, rename.now)?;
+        }
         tx.delete_name(rename.from.ino, &rename.entry.name)?;
         tx.save_name(rename.to.ino, rename.name, ino)?;
         dirty.name(rename.from.ino, &rename.entry.name);
@@ -213,7 +222,10 @@ impl Vfs {
             return Ok(());
         }
         match self.title_of(tx, rename, file) {
-            Ok(name) => Ok(name_photo(tx, file, &name, rename.now, dirty)?),
+            Ok(name) => {
+                note_photo_name(tx, file, rename.now)?;
+                Ok(name_photo(tx, file, &name, rename.now, dirty)?)
+            }
             Err(VfsError::Refused(_)) => Ok(()),
             Err(error) => Err(error),
         }
@@ -255,6 +267,7 @@ impl Vfs {
         let (Some(file), Some(from)) = (node.file, node.album) else { return Ok(()) };
         let Some(to) = resolve_album(tx, &self.options.drops, dir, now, dirty)? else { return Ok(()) };
         if to != from {
+            note_move(tx, file, from, to, now)?;
             move_photo(tx, file, from, to, now, dirty)?;
             tx.save_node_album(node.ino, Some(to))?;
         }
@@ -268,8 +281,14 @@ impl Vfs {
         tx.delete_name(rename.from.ino, &rename.entry.name)?;
         dirty.name(rename.from.ino, &rename.entry.name);
         match node.album {
-            Some(from) => move_photo(tx, file, from, to, rename.now, dirty)?,
-            None => crate::namespace::add_photo(tx, file, to, rename.now, dirty)?,
+            Some(from) => {
+                note_move(tx, file, from, to, rename.now)?;
+                move_photo(tx, file, from, to, rename.now, dirty)?;
+            }
+            None => {
+                note(tx, &Change::Joined { file, album: to }, rename.now)?;
+                add_photo(tx, file, to, rename.now, dirty)?;
+            }
         }
         if self.files.get(node.ino).is_none() {
             tx.delete_node(node.ino)?;
@@ -280,6 +299,7 @@ impl Vfs {
     fn move_between(&self, tx: &Tx<'_>, rename: &Rename<'_>, file: FileId, dirty: &mut Dirty) -> VfsResult<()> {
         let from = rename.from.album.ok_or(VfsError::NotFound)?;
         let to = self.album_of(tx, &rename.to, rename.now, dirty)?;
+        note_move(tx, file, from, to, rename.now)?;
         move_photo(tx, file, from, to, rename.now, dirty)?;
         self.name_if_other(tx, rename, to, file, dirty)
     }
@@ -298,7 +318,9 @@ impl Vfs {
         if rename.entry.name[..] == *rename.name || shown.into_iter().any(|listing| listing.name == rename.name) {
             return Ok(());
         }
-        Ok(name_photo(tx, file, &self.title_of(tx, rename, file)?, rename.now, dirty)?)
+        let title = self.title_of(tx, rename, file)?;
+        note_photo_name(tx, file, rename.now)?;
+        Ok(name_photo(tx, file, &title, rename.now, dirty)?)
     }
 
     /// The album of a directory that shows one, made for `Favorites/` and `Uncategorized/` where there is none.
@@ -319,6 +341,9 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, dirty: &mut Dirty) 
     match (occupant.key, rename.plan) {
         (EntryKey::Album(_) | EntryKey::LocalDirectory, _) => {
             remove_directory(tx, rename.to.ino, occupant, rename.now, dirty)?;
+            if let EntryKey::Album(album) = occupant.key {
+                note(tx, &Change::AlbumRemoved { album }, rename.now)?;
+            }
             Ok(false)
         }
         // New bytes over a photo: they take its place when they are registered; until then they mask it.
@@ -330,7 +355,9 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, dirty: &mut Dirty) 
             // The album has it already, and keeps it.
             if photo_of(rename.entry.key) != Some(file) {
                 plan_removal(rename.to.kind, occupant.key.kind())?;
-                leave_album(tx, rename.to.album.ok_or(VfsError::NotFound)?, file, rename.now, dirty)?;
+                let album = rename.to.album.ok_or(VfsError::NotFound)?;
+                note(tx, &Change::Left { file, album }, rename.now)?;
+                leave_album(tx, album, file, rename.now, dirty)?;
             }
             Ok(false)
         }

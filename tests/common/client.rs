@@ -55,7 +55,15 @@ impl Client {
         Self { runtime, remote: HttpRemote::new(options).expect("a client"), keys }
     }
 
-    fn wait<T>(&self, future: impl Future<Output = entefs::remote::RemoteResult<T>>) -> T {
+    pub(super) fn remote(&self) -> &HttpRemote {
+        &self.remote
+    }
+
+    pub(super) fn keys(&self) -> &AccountKeys {
+        &self.keys
+    }
+
+    pub(super) fn wait<T>(&self, future: impl Future<Output = entefs::remote::RemoteResult<T>>) -> T {
         self.runtime.block_on(future).expect("the server answers")
     }
 

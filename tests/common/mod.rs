@@ -9,6 +9,7 @@ mod client;
 mod device;
 mod live;
 mod picture;
+mod plant;
 mod system;
 mod world;
 

@@ -226,6 +226,8 @@ fn open(runtime: &Runtime, paths: &Paths, clock: &Arc<FixedClock>, line: &Arc<Li
         uid: Some(0),
         gid: Some(0),
         uploads: 1,
+        // What a person would not do in ten minutes is done here in none.
+        removal_limit: entefs::tree::RemovalLimit::Off,
         ..MountOptions::default()
     };
     let drops = Config::default().drop_rules(SETTLE).expect("the standard drop");

@@ -1,7 +1,8 @@
 //! The program on real mounts: `/dev/fuse`, real processes, real kills, and Ente's API on an embedded server.
 //!
 //! The figures are small enough for every run; the environment raises them: `ENTEFS_TEST_PHOTOS`, `ENTEFS_TEST_KILLS`,
-//! `ENTEFS_TEST_REWRITES`, `ENTEFS_TEST_CUTS`, `ENTEFS_TEST_FLIPS`, `ENTEFS_TEST_OFFLINE`. `ENTEFS_TEST_BIN` tries another build, and
+//! `ENTEFS_TEST_REWRITES`, `ENTEFS_TEST_CUTS`, `ENTEFS_TEST_FLIPS`, `ENTEFS_TEST_OFFLINE`, `ENTEFS_TEST_REMOVALS`.
+//! `ENTEFS_TEST_BIN` tries another build, and
 //! `ENTEFS_TEST_SEED` repeats a run's chance.
 
 #[path = "../common/mod.rs"]
@@ -17,5 +18,6 @@ mod offline;
 mod powercut;
 mod rest;
 mod rules;
+mod safety;
 mod tree;
 mod troubles;

@@ -154,6 +154,7 @@ CREATE TABLE uploads (
     frozen         INTEGER NOT NULL DEFAULT 0, -- was sealed once: its bytes never change again (I2)
     killed         INTEGER NOT NULL DEFAULT 0, -- its last writer was ended by a signal
     adopted        INTEGER NOT NULL DEFAULT 0, -- found without a row: a photo with its bytes is it, whatever its name
+    kept           INTEGER NOT NULL DEFAULT 0, -- Kept: removed before it was in Ente, its bytes are kept for a while
     facts          BLOB,                     -- sealed: hash, kind, name, times as prepared
     prepared       BLOB,                     -- sealed: keys, headers, part MD5s, sealed metadata, thumbnail
     transfer       BLOB,                     -- sealed: URLs and finished parts of a large file
@@ -181,6 +182,22 @@ CREATE TABLE ops (
     detail         BLOB                      -- sealed: why it was refused, for people
 ) STRICT;
 CREATE INDEX ops_by_file ON ops (file) WHERE file IS NOT NULL;
+
+-- What somebody removed, moved or renamed at the mount, and how it was before: for `undo`, and for the brake.
+CREATE TABLE journal (
+    no             INTEGER PRIMARY KEY AUTOINCREMENT,
+    at             INTEGER NOT NULL,
+    weight         INTEGER NOT NULL,         -- what it counts for the brake
+    kind           INTEGER NOT NULL,         -- ChangeKind
+    file           INTEGER,
+    album          INTEGER,                  -- where the photo was, or the album itself
+    to_album       INTEGER,                  -- where it went
+    joined         INTEGER NOT NULL,         -- it was not there before
+    ino            INTEGER,                  -- an inode of this machine
+    was            BLOB                      -- sealed: its name or path before
+) STRICT;
+CREATE INDEX journal_by_time ON journal (at);
+CREATE INDEX journal_counted ON journal (at, weight) WHERE weight > 0;
 
 -- Refused changes and other troubles, for `status`.
 CREATE TABLE troubles (
