@@ -208,11 +208,59 @@ fn adopt(
     dirty: &mut Dirty,
 ) -> Result<(), StepError> {
     tx.raise_next_ino(stray.record.ino)?;
-    let ino = match tx.load_node(stray.record.ino)? {
+    let older = tx.load_node(stray.record.ino)?;
+    if let Some(node) = older.as_ref().filter(|node| node.vault == stray.record.supersedes && !removed) {
+        return take_over(tx, node, stray, now, settle, dirty);
+    }
+    let ino = match older {
         None if tx.load_content_by_ino(stray.record.ino)?.is_none() => stray.record.ino,
         _ => tx.next_ino()?,
     };
-    let mut row = UploadRow {
+    let mut row = row_of(stray, ino, now);
+    if removed {
+        let no = tx.insert_upload(&row)?;
+        return Ok(tx.save_upload_kept(no, Kept::Marked)?);
+    }
+    row.settle(now, settle);
+    if stray.record.poisoned {
+        row.parked = Some(ParkReason::Interrupted);
+    }
+    tx.insert_upload(&row)?;
+    place(tx, rules, stray, ino, dirty)?;
+    let text = "a file that was accepted was found without its entry and has been put back".to_owned();
+    Ok(tx.insert_trouble(&Trouble { at: now, kind: "adopted".into(), text })?)
+}
+
+/// The newest version of a file: its row was lost, that of the version before it was not (a power cut within the group
+/// commit's 200 ms).
+fn take_over(
+    tx: &Tx<'_>,
+    node: &NodeRow,
+    stray: &Stray,
+    now: Timestamp,
+    settle: Duration,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    let older = stray.record.supersedes.map(|vault| tx.load_upload_of_vault(vault)).transpose()?.flatten();
+    if let Some(older) = older.filter(|row| !row.sent && !row.stage.is_over()) {
+        tx.save_upload(&UploadRow { stage: Stage::Removed, due: now, parked: None, ..older })?;
+        tx.save_upload_hash(older.no, None)?;
+    }
+    let mut row = UploadRow { supersedes: node.file, adopted: false, ..row_of(stray, node.ino, now) };
+    row.settle(now, settle);
+    if stray.record.poisoned {
+        row.parked = Some(ParkReason::Interrupted);
+    }
+    tx.insert_upload(&row)?;
+    let (mtime, ctime) = (stray.record.mtime, stray.record.ctime);
+    tx.save_node(&NodeRow { vault: Some(stray.id), size: stray.len, mtime, ctime, ..node.clone() })?;
+    dirty.ino(node.ino);
+    Ok(())
+}
+
+/// Its row, as that of a removed file.
+fn row_of(stray: &Stray, ino: Ino, now: Timestamp) -> UploadRow {
+    UploadRow {
         no: UploadNo(0),
         ino,
         vault: stray.id,
@@ -231,19 +279,7 @@ fn adopt(
         frozen: false,
         killed: false,
         adopted: true,
-    };
-    if removed {
-        let no = tx.insert_upload(&row)?;
-        return Ok(tx.save_upload_kept(no, Kept::Marked)?);
     }
-    row.settle(now, settle);
-    if stray.record.poisoned {
-        row.parked = Some(ParkReason::Interrupted);
-    }
-    tx.insert_upload(&row)?;
-    place(tx, rules, stray, ino, dirty)?;
-    let text = "a file that was accepted was found without its entry and has been put back".to_owned();
-    Ok(tx.insert_trouble(&Trouble { at: now, kind: "adopted".into(), text })?)
 }
 
 /// Puts an adopted file where its record says it was, or as near as that is possible.

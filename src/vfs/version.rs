@@ -4,12 +4,12 @@
 use super::Vfs;
 use super::error::VfsResult;
 use super::local::LocalState;
-use crate::base::UploadNo;
+use crate::base::{UploadNo, VaultId};
 use crate::namespace::Dirty;
 use crate::spool::SpoolFile;
 use crate::store::{NodeRow, Tx, UploadRow};
 use crate::tree::{Event, Stage, Verdict, on_event};
-use crate::vault::Base;
+use crate::vault::{Base, CommitRecord};
 use std::sync::Arc;
 
 /// Bytes copied at a time from a version that is still here.
@@ -57,6 +57,7 @@ impl Vfs {
             (None, None) => {}
         }
         let superseded = state.vault.as_ref().map(|old| old.id());
+        self.commit_start(state, &vault, superseded)?;
         let (ino, now, upload) = (state.node.ino, self.clock.now(), state.upload);
         let (node, made) = self.commit(&[], Some(ino), |tx, dirty| {
             if let Some(upload) = upload {
@@ -78,6 +79,16 @@ impl Vfs {
         state.upload = Some(made);
         state.writing = true;
         self.bells.uploads.ring();
+        Ok(())
+    }
+}
+
+impl Vfs {
+    /// From here on the new file alone is enough: killed before its first sync, it comes back as the version it began
+    /// from, and never as neither (I1).
+    fn commit_start(&self, state: &LocalState, vault: &SpoolFile, superseded: Option<VaultId>) -> VfsResult<()> {
+        let record = self.store().read(|rows| Ok(state.record(rows)))??;
+        vault.commit(&CommitRecord { supersedes: superseded, ..record })?;
         Ok(())
     }
 }

@@ -315,6 +315,36 @@ fn a_file_killed_while_being_rewritten_comes_back_as_at_its_last_sync_or_later()
     check_rewritten(&world, found, next);
 }
 
+/// The version before is in Ente, or frozen and on its way: killed between the first byte of the next version and its
+/// first sync, the file comes back as it was.
+#[test]
+fn a_version_killed_before_its_first_sync_leaves_the_one_before_it() {
+    let Some(world) = World::start() else { return };
+    let (mut device, mut ledger) = (world.mounted(), Ledger::default());
+    for (seed, name) in [(1, "sent.jpg"), (2, "frozen.jpg")] {
+        let (path, old) = (device.drop_dir().join(name), jpeg(seed, 200_000));
+        let asked_before = asked(&world, &Method::POST, path::UPLOAD_URL);
+        if name == "frozen.jpg" {
+            world.fail_nth(Method::POST, path::UPLOAD_URL, 1, When::Before, Outcome::Hang);
+        }
+        fs::write(&path, &old).expect("accepted");
+        ledger.expect(name, &old, "Drop");
+        match name {
+            "sent.jpg" => device.wait_idle(),
+            _ => await_that(name, || asked(&world, &Method::POST, path::UPLOAD_URL) > asked_before),
+        }
+        let file = File::options().write(true).open(&path).expect("it opens");
+        file.write_all_at(&[0; 5000], 100_000).expect("written, and not synced");
+        device.kill(Kill::AndClear);
+        drop(file);
+        world.server().clear_faults();
+        device.mount();
+        assert!(fs::read(&path).expect("it reads") == old, "{name} is not what was accepted");
+    }
+    device.wait_idle();
+    ledger.check(world.client());
+}
+
 /// The file is the version that was synced last, or a later one. Answers which.
 #[track_caller]
 pub(super) fn check_version(path: &Path, last: Option<u64>, next: u64, kill: u64) -> Option<u64> {
