@@ -12,6 +12,7 @@ pub mod crypto;
 pub mod embedded;
 pub mod fetch;
 pub mod fuse;
+pub mod import;
 pub mod media;
 pub mod namespace;
 pub mod remote;

@@ -39,9 +39,10 @@ const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("sync", &["base", "crypto", "media", "wire", "tree", "store", "remote", "account", "namespace", "upload"]),
+    ("import", &["base", "crypto", "media", "wire", "tree", "store", "vault", "spool", "namespace", "upload"]),
     ("vfs", &["base", "crypto", "wire", "tree", "store", "vault", "spool", "namespace", "fetch"]),
     ("fuse", &["base", "namespace", "vfs"]),
-    ("control", &["base", "tree", "store", "cache", "account", "namespace"]),
+    ("control", &["base", "tree", "store", "cache", "account", "namespace", "import"]),
     (
         "app",
         &[
@@ -61,12 +62,29 @@ const FLOORS: &[(&str, &[&str])] = &[
             "fetch",
             "upload",
             "sync",
+            "import",
             "vfs",
             "fuse",
             "control",
         ],
     ),
-    ("cli", &["base", "crypto", "store", "remote", "account", "namespace", "upload", "sync", "fuse", "control", "app"]),
+    (
+        "cli",
+        &[
+            "base",
+            "crypto",
+            "store",
+            "remote",
+            "account",
+            "namespace",
+            "upload",
+            "sync",
+            "import",
+            "fuse",
+            "control",
+            "app",
+        ],
+    ),
 ];
 
 /// Foreign crates that shape what touches them, and the one module that may.
@@ -109,6 +127,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("keyring", &["account"]),
     ("lru", &["fetch"]),
     ("globset", &["tree"]),
+    ("zip", &["import"]),
     ("chrono", &["base", "media", "remote"]),
     ("sd_notify", &["app"]),
     ("zbus", &["app"]),

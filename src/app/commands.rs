@@ -2,6 +2,7 @@
 
 use super::duties::take_new_session;
 use super::failure::Exit;
+use super::import::{ImportDesk, ImportRequest};
 use super::report::Reporter;
 use crate::base::{B64, Ino, Timestamp};
 use crate::control::{Commands, EntryInfo, Refused, Reply, Request, collect_info, resolve};
@@ -9,14 +10,22 @@ use crate::namespace::{self, NamespaceError, UndoContext, UndoReach, preview_und
 use crate::store::StoreError;
 use crate::sync::{Reach, SyncError};
 use async_trait::async_trait;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// The commands of a mounted engine.
 pub(super) struct MountCommands {
     pub(super) reporter: Arc<Reporter>,
+    pub(super) imports: Arc<ImportDesk>,
     /// Ends the mount.
     pub(super) stop: Arc<Notify>,
+}
+
+fn path_of_bytes(bytes: Vec<u8>) -> PathBuf {
+    PathBuf::from(OsString::from_vec(bytes))
 }
 
 fn refused(exit: Exit, sentence: impl ToString) -> Reply {
@@ -56,6 +65,17 @@ impl Commands for MountCommands {
             Request::LoggedIn => match take_new_session(self.reporter.engine()).await {
                 Ok(()) => Reply::Done,
                 Err(error) => refused(Exit::Session, error),
+            },
+            Request::Import { sources, choice } => {
+                let sources = sources.iter().filter_map(B64::bytes).map(path_of_bytes).collect();
+                match self.imports.start(self.reporter.engine(), ImportRequest { sources, choice }) {
+                    Ok(()) => Reply::Done,
+                    Err(refused) => Reply::Refused(refused),
+                }
+            }
+            Request::ImportState => match self.imports.state() {
+                (_, Some(Err(refused))) => Reply::Refused(refused),
+                (progress, outcome) => Reply::Import { progress, report: outcome.and_then(Result::ok) },
             },
             Request::Stop => {
                 self.stop.notify_one();

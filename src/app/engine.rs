@@ -22,6 +22,9 @@ use crate::vfs::{Bells, Vfs, VfsOptions, VfsParts};
 use std::path::Path;
 use std::sync::Arc;
 
+/// How long an import waits for its changes of albums and favorites to be pushed.
+const PUSHING: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// What an engine is made of.
 pub struct EngineParts {
     pub paths: Paths,
@@ -190,6 +193,27 @@ impl Engine {
         let outcome = pulled.await;
         watching.abort();
         outcome.map_err(|error| first_pull_failure(&error))
+    }
+
+    /// Waits until every change that is recorded now is pushed, or is put off for long.
+    ///
+    /// # Errors
+    /// [`Failure`] where some are left: they go out with the next mount.
+    pub async fn push_all(&self) -> Result<(), Failure> {
+        self.bells.ops.ring();
+        let began = std::time::Instant::now();
+        loop {
+            let left =
+                self.store().read(|rows| rows.count_ops()).map_err(|error| Failure::store("database", &error))?;
+            if left == 0 {
+                return Ok(());
+            }
+            if began.elapsed() > PUSHING {
+                let why = format!("{left} changes are not in Ente yet");
+                return Err(Failure::new(Exit::Waiting, "import", why, "they are sent by the next mount or import"));
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
     }
 
     /// The filesystem on this engine.

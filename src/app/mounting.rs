@@ -4,6 +4,7 @@ use super::commands::MountCommands;
 use super::duties::spawn_duties;
 use super::engine::{Engine, EngineParts};
 use super::failure::{Exit, Failure};
+use super::import::ImportDesk;
 use super::lock::StateLock;
 use super::report::Reporter;
 use super::texts::StatusTexts;
@@ -61,7 +62,9 @@ pub async fn serve_mount(
     mount.finish().await
 }
 
-async fn on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+pub(super) async fn on_blocking_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
     let outcome = tokio::task::spawn_blocking(work).await;
     outcome.map_err(|error| Failure::new(Exit::Other, "mount", error, "see the log, then mount again"))
 }
@@ -103,9 +106,9 @@ pub fn mount_failure(error: &MountError) -> Failure {
 struct Mount {
     engine: Arc<Engine>,
     dir: PathBuf,
-    workers: JoinSet<()>,
-    beside: Beside,
+    workers: Workers,
     control: ControlServer,
+    imports: Arc<ImportDesk>,
     stop: Arc<Notify>,
     session: JoinHandle<std::io::Result<()>>,
     /// Given up last.
@@ -115,18 +118,18 @@ struct Mount {
 impl Mount {
     async fn start(engine: Arc<Engine>, dir: PathBuf, mut lock: StateLock) -> Result<Self, Failure> {
         let reporter = Arc::new(Reporter::new(Arc::clone(&engine), dir.clone()));
-        let stop = Arc::new(Notify::new());
-        let commands = MountCommands { reporter: Arc::clone(&reporter), stop: Arc::clone(&stop) };
+        let (stop, imports) = (Arc::new(Notify::new()), Arc::<ImportDesk>::default());
+        let commands =
+            MountCommands { reporter: Arc::clone(&reporter), imports: Arc::clone(&imports), stop: Arc::clone(&stop) };
         let control = ControlServer::start(&engine.paths.control_socket(), Arc::new(commands)).map_err(|error| {
             Failure::new(Exit::Other, "control socket", error, "check the rights of the state directory")
         })?;
         let mounted = mount(&engine, &dir, reporter).await?;
         let failed = |error| Failure::new(Exit::Other, "state directory", error, "check its disk");
         lock.write_holder(Some(&dir)).map_err(failed)?;
-        let beside = Beside::start().map_err(failed)?;
-        let workers = spawn_workers(&engine, &beside.handle());
+        let workers = Workers::start(&engine)?;
         let session = tokio::task::spawn_blocking(move || mounted.join());
-        Ok(Self { engine, dir, workers, beside, control, stop, session, lock })
+        Ok(Self { engine, dir, workers, control, imports, stop, session, lock })
     }
 
     /// Until the mount is gone: unmounted from outside, by a signal, or because a command asked for it.
@@ -174,11 +177,32 @@ impl Mount {
     }
 
     /// Everybody stops between two steps; everything known is made durable.
-    async fn finish(mut self) -> Result<(), Failure> {
-        self.workers.shutdown().await;
-        drop(self.beside);
+    async fn finish(self) -> Result<(), Failure> {
         drop(self.control);
-        let engine = Arc::clone(&self.engine);
+        self.imports.end().await;
+        self.workers.end(&self.engine, self.lock).await
+    }
+}
+
+/// Everybody who works between the local state and the server.
+pub(super) struct Workers {
+    tasks: JoinSet<()>,
+    beside: Beside,
+}
+
+impl Workers {
+    pub(super) fn start(engine: &Arc<Engine>) -> Result<Self, Failure> {
+        let failed = |error| Failure::new(Exit::Other, "threads", error, "free some memory, then try again");
+        let beside = Beside::start().map_err(failed)?;
+        let tasks = spawn_workers(engine, &beside.handle());
+        Ok(Self { tasks, beside })
+    }
+
+    /// They stop between two steps; everything known is made durable, and the lock is given up.
+    pub(super) async fn end(mut self, engine: &Arc<Engine>, lock: StateLock) -> Result<(), Failure> {
+        self.tasks.shutdown().await;
+        drop(self.beside);
+        let engine = Arc::clone(engine);
         let closed = tokio::task::spawn_blocking(move || {
             engine.spool.close();
             engine.store().sync()
@@ -187,7 +211,7 @@ impl Mount {
             Ok(Ok(outcome)) => outcome,
             _ => return Ok(()),
         };
-        drop(self.lock);
+        drop(lock);
         outcome.map_err(|error| Failure::store("database", &error))
     }
 }

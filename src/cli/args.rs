@@ -83,6 +83,8 @@ pub(super) enum Command {
     AllowRemovals(AllowRemovalsArgs),
     /// Takes back what was removed, moved or renamed: the latest run of changes
     Undo(UndoArgs),
+    /// Hands archives and folders over to Ente, Google Takeout's sidecars included
+    Import(ImportArgs),
     /// Checks what a mount needs, and says what to do
     Doctor,
     /// An Ente-compatible server, for trying things
@@ -234,6 +236,29 @@ pub(super) struct UndoArgs {
     /// Only says what would be taken back
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Args)]
+pub(super) struct ImportArgs {
+    /// Zip archives and folders; all of them are one set
+    #[arg(required = true, value_name = "ZIP|DIR")]
+    pub(super) sources: Vec<PathBuf>,
+    /// The album of what lies in no folder, and without --albums of everything
+    #[arg(long, value_name = "NAME")]
+    pub(super) album: Option<String>,
+    /// An album for each folder, one for all, or one for each path
+    #[arg(long, value_enum)]
+    pub(super) albums: Option<AlbumsWord>,
+    /// Only says what it would do
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum AlbumsWord {
+    Separate,
+    Single,
+    Path,
 }
 
 #[derive(Args)]

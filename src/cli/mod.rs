@@ -5,6 +5,7 @@ mod args;
 mod demo;
 mod doctor;
 mod holders;
+mod import;
 mod local;
 mod logs;
 mod mount;
@@ -73,6 +74,7 @@ fn execute(cli: Cli) -> Outcome {
         Command::Retry(args) => queue::retry(&place()?, &args),
         Command::AllowRemovals(args) => undo::allow_removals(&place()?, &args),
         Command::Undo(args) => undo::undo(&place()?, &args),
+        Command::Import(args) => import::import(&place()?, &global, &args),
         Command::Doctor => doctor::doctor(&place()?, &global),
         Command::Serve(args) => serve::serve(&args),
         Command::Demo(args) => demo::demo(&global, &args),

@@ -27,13 +27,13 @@ pub(super) fn mount(paths: &Paths, global: &Global, args: &MountArgs) -> Outcome
 }
 
 /// What the config file and the flags say.
-struct Plan {
+pub(super) struct Plan {
     options: MountOptions,
     config: Config,
 }
 
 impl Plan {
-    fn read(paths: &Paths, lists: &[String]) -> Result<Self, Failure> {
+    pub(super) fn read(paths: &Paths, lists: &[String]) -> Result<Self, Failure> {
         let usage = |why: &dyn std::fmt::Display| Failure::plain(Exit::Usage, "options", why);
         let config = Config::read(&paths.config).map_err(|error| usage(&error))?;
         let mut options = MountOptions::default();
@@ -44,7 +44,7 @@ impl Plan {
         Ok(Self { options, config })
     }
 
-    fn parts(self, paths: &Paths) -> Result<EngineParts, Failure> {
+    pub(super) fn parts(self, paths: &Paths) -> Result<EngineParts, Failure> {
         let drops = self.config.drop_rules(self.options.settle);
         let drops = drops.map_err(|why| Failure::plain(Exit::Usage, "config file", why))?;
         Ok(EngineParts::new(paths.clone(), self.options, drops))

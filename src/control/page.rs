@@ -31,6 +31,7 @@ pub fn render_page(status: &Status, rate: Option<u64>) -> String {
         line("Note", format!("{count} {what}"));
     }
     parked_lines(&mut page, &status.parked);
+    archive_lines(&mut page, status);
     trouble_lines(&mut page, &status.troubles);
     page
 }
@@ -139,6 +140,19 @@ fn parked_lines(page: &mut String, parked: &[ParkedStatus]) {
     }
     if parked.len() > LISTED {
         let _ = writeln!(page, "  and {} more; `entefs status --json` has all", parked.len() - LISTED);
+    }
+}
+
+fn archive_lines(page: &mut String, status: &Status) {
+    if status.archives.is_empty() {
+        return;
+    }
+    let _ = writeln!(page, "\nArchives: they stay on this machine; `entefs import PATH` hands over what is in them");
+    for path in status.archives.iter().take(LISTED) {
+        let _ = writeln!(page, "  {path}");
+    }
+    if status.archives.len() > LISTED {
+        let _ = writeln!(page, "  and {} more; `entefs status --json` has all", status.archives.len() - LISTED);
     }
 }
 

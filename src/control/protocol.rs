@@ -3,6 +3,7 @@
 use super::info::EntryInfo;
 use super::status::Status;
 use crate::base::B64;
+use crate::import::{Choice, Progress, Report};
 use crate::namespace::Undone;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,13 @@ pub enum Request {
         since: Option<i64>,
         dry_run: bool,
     },
+    /// Begins an import, or joins it where it runs. Paths are absolute.
+    Import {
+        sources: Vec<B64>,
+        choice: Choice,
+    },
+    /// How far it is.
+    ImportState,
     /// Somebody logged in.
     LoggedIn,
     /// The mount is to go: the mount ends, and the process with it.
@@ -55,6 +63,11 @@ pub enum Reply {
         entries: Vec<EntryInfo>,
     },
     Undone(Undone),
+    /// `report`: it has ended.
+    Import {
+        progress: Progress,
+        report: Option<Report>,
+    },
     Refused(Refused),
 }
 

@@ -30,6 +30,8 @@ pub struct Status {
     pub bad_chunks: Vec<String>,
     /// Live photos, which are not listed yet.
     pub not_shown: u64,
+    /// Archives in the mount, which `import` takes.
+    pub archives: Vec<String>,
     pub local_only_photos: u64,
     pub unreadable_records: u64,
     /// Refused changes and other troubles, the latest first.
@@ -167,6 +169,7 @@ impl Status {
             stand_in_thumbnails: 0,
             bad_chunks: Vec::new(),
             not_shown: 0,
+            archives: Vec::new(),
             local_only_photos: 0,
             unreadable_records: 0,
             troubles: Vec::new(),
@@ -226,6 +229,7 @@ pub fn collect_status(rows: &Rows<'_>, live: Live) -> StoreResult<Status> {
         stand_in_thumbnails: counts.stand_ins,
         bad_chunks: troubles.iter().filter(|t| t.kind == BAD_CHUNK).map(|t| t.text.clone()).collect(),
         not_shown: counts.live_photos,
+        archives: rows.load_explained_local()?.iter().map(|row| shown_path(rows, row)).collect::<StoreResult<_>>()?,
         local_only_photos: 0,
         unreadable_records: rows.load_counter(Counter::Unreadable)? + counts.unreadable,
         troubles: troubles

@@ -50,6 +50,12 @@ fn local(wall: NaiveDateTime) -> Option<DateTime<chrono::Utc>> {
     }
 }
 
+/// A wall time of this machine's zone (year, month, day; hour, minute, second), as an instant.
+pub fn local_time((year, month, day): (i32, u32, u32), (hour, minute, second): (u32, u32, u32)) -> Option<Timestamp> {
+    let wall = NaiveDate::from_ymd_opt(year, month, day)?.and_hms_opt(hour, minute, second)?;
+    Some(Zone::Local.at(wall))
+}
+
 /// A date found in a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Moment {

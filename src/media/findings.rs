@@ -5,6 +5,7 @@
 
 use super::date::Moment;
 use super::orientation::Orientation;
+use serde::{Deserialize, Serialize};
 
 /// Where a date stood, first choice first (protocol notes, data 3.10).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -40,7 +41,7 @@ pub(super) enum Standard {
 const CAPTION: usize = 5000;
 
 /// Degrees, north and east positive.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Place {
     pub latitude: f64,
     pub longitude: f64,

@@ -35,13 +35,14 @@ mod raw;
 mod riff;
 mod sniff;
 mod source;
+pub mod takeout;
 #[cfg(test)]
 mod testing;
 mod thumbnail;
 mod xmp;
 
 pub use complete::{Completeness, Flaw, looks_complete};
-pub use date::Zone;
+pub use date::{Zone, local_time};
 pub use findings::{Place, Size};
 pub use format::{Format, MediaKind};
 pub use frame::{Told, demuxers, opening, thumbnail_of_frame};

@@ -129,6 +129,20 @@ pub fn resolve_album(
     }))
 }
 
+/// The own album of this name, made where there is none.
+///
+/// # Errors
+/// Where the store cannot be read or written.
+pub fn album_named(tx: &Tx<'_>, name: &str, now: Nanos, dirty: &mut Dirty) -> StoreResult<AlbumNo> {
+    if let Some(album) = find_own_album(tx, name)? {
+        return Ok(album);
+    }
+    let due = now.to_timestamp().saturating_add(super::ops::ALBUM_DELAY);
+    let album = make_album(tx, AlbumKind::Album, name, due, now, dirty)?;
+    name_album_directory(tx, album, dirty)?;
+    Ok(album)
+}
+
 /// From its first photo on the directory knows its album by number, whatever that is called later.
 fn remember(tx: &Tx<'_>, rules: &DropRules, dir: Ino, album: AlbumNo) -> StoreResult<()> {
     let Some(node) = tx.load_node(dir)?.filter(|node| node.kind != NodeKind::File) else { return Ok(()) };

@@ -28,14 +28,14 @@ mod undo;
 pub use attr::{Attr, AttrKind, Defaults};
 pub use change::{Dirty, Invalidation, Origin};
 pub use dir::{DirInfo, Entry, EntryKey};
-pub use drops::{Destination, destination, resolve_album};
+pub use drops::{Destination, album_named, destination, resolve_album};
 pub use error::NamespaceError;
 pub use members::{
     Naming, enter, leave, name_album_directory, name_member, relist, relist_naming, rename_photo, settle,
 };
 pub use ops::{
-    ALBUM_DELAY, add_photo, delete_album, leave_album, make_album, move_photo, name_album, name_photo, other_homes,
-    special_album,
+    ALBUM_DELAY, add_photo, delete_album, edit_photo, leave_album, make_album, move_photo, name_album, name_photo,
+    other_homes, special_album,
 };
 pub use path::{directory_of, path_of};
 pub use place::{directory_at, free_name, is_name_taken};

@@ -132,6 +132,20 @@ pub fn name_photo(tx: &Tx<'_>, file: FileId, name: &str, now: Nanos, dirty: &mut
     rename_photo(tx, file, dirty)
 }
 
+/// The photo's public metadata gets these fields; `null` takes one away. The next pull shows them.
+pub fn edit_photo(
+    tx: &Tx<'_>,
+    file: FileId,
+    fields: &serde_json::Map<String, serde_json::Value>,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> StoreResult<()> {
+    let name = Some(serde_json::Value::Object(fields.clone()).to_string());
+    tx.insert_op(&NewOp { file: Some(file), name, ..NewOp::new(OpKind::EditPhoto, now.to_timestamp()) })?;
+    dirty.pending();
+    Ok(())
+}
+
 /// The album gets another name, and its directory that very one.
 pub fn name_album(tx: &Tx<'_>, album: &AlbumRow, name: &str, now: Nanos, dirty: &mut Dirty) -> StoreResult<()> {
     if album.state == AlbumState::Local && tx.load_create_request(album.no)?.is_none() {

@@ -21,10 +21,13 @@ pub enum OpKind {
     NameAlbum,
     /// The empty album `from` is deleted.
     DeleteAlbum,
+    /// `file` gets the public metadata fields in `name`, a JSON object.
+    EditPhoto,
 }
 
 impl OpKind {
-    const ALL: [Self; 6] = [Self::Leave, Self::Move, Self::Add, Self::NamePhoto, Self::NameAlbum, Self::DeleteAlbum];
+    const ALL: [Self; 7] =
+        [Self::Leave, Self::Move, Self::Add, Self::NamePhoto, Self::NameAlbum, Self::DeleteAlbum, Self::EditPhoto];
 
     fn from_row(value: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as i64 == value)

@@ -96,6 +96,8 @@ pub enum UploadBlob {
     Request,
     /// What happened, for people.
     Detail,
+    /// What is told of it from outside: by an import, or a sidecar.
+    Told,
 }
 
 impl UploadBlob {
@@ -106,6 +108,7 @@ impl UploadBlob {
             Self::Transfer => "transfer",
             Self::Request => "request",
             Self::Detail => "detail",
+            Self::Told => "told",
         }
     }
 }
@@ -221,6 +224,11 @@ impl Rows<'_> {
     /// What stands still until somebody acts: parked, or held back because it looks cut off.
     pub fn load_parked_uploads(&self) -> StoreResult<Vec<UploadRow>> {
         self.load_uploads("(parked IS NOT NULL OR stage = 3) AND stage < 10 ORDER BY no", [])
+    }
+
+    /// What stays local for a reason that people should know: archives.
+    pub fn load_explained_local(&self) -> StoreResult<Vec<UploadRow>> {
+        self.load_uploads("stage = 2 AND detail IS NOT NULL ORDER BY no", [])
     }
 
     /// Uploads of equal bytes that are not over.

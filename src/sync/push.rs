@@ -12,6 +12,7 @@ use crate::remote::RemoteError;
 use crate::store::{AlbumState, OpKind, OpRow, StoreError, Trouble, Tx};
 use crate::upload::{AlbumMakingError, Answer, Call, back_off, on_answer};
 use crate::wire::{AddFiles, FileMagic, Magic, MoveFiles, UpdateFileMagic, WrappedFile};
+use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,7 +126,7 @@ impl Sync {
             OpKind::Leave => self.send_leave(first, &files).await,
             OpKind::Move => self.send_move(first.from, first.to, &files).await,
             OpKind::Add => self.send_add(first.to, &files).await,
-            OpKind::NamePhoto => self.send_names(&batch.ops).await,
+            OpKind::NamePhoto | OpKind::EditPhoto => self.send_edits(&batch.ops).await,
             OpKind::NameAlbum => self.send_album_name(first).await,
             OpKind::DeleteAlbum => self.send_deletion(first).await,
         }
@@ -195,11 +196,11 @@ impl Sync {
     }
 
     /// Read, changed, written as a whole: keys that we do not know stay (protocol notes, data 0.3).
-    async fn send_names(&self, ops: &[OpRow]) -> Result<(), SyncError> {
+    async fn send_edits(&self, ops: &[OpRow]) -> Result<(), SyncError> {
         let mut list = Vec::with_capacity(ops.len());
         for op in ops {
-            if let (Some(file), Some(name)) = (op.file, &op.name)
-                && let Some(magic) = self.named(file, name)?
+            if let Some(file) = op.file
+                && let Some(magic) = self.edited(file, &fields_of(op))?
             {
                 list.push(FileMagic { id: file, magic_metadata: magic });
             }
@@ -210,8 +211,8 @@ impl Sync {
         Ok(self.remote.update_public_magic(&UpdateFileMagic { metadata_list: list, skip_version: false }).await?)
     }
 
-    /// The photo's public metadata with the name; `None` where it has it already.
-    fn named(&self, file: FileId, name: &str) -> Result<Option<Magic>, SyncError> {
+    /// The photo's public metadata with these fields; `None` where it has them already.
+    fn edited(&self, file: FileId, changes: &Map<String, Value>) -> Result<Option<Magic>, SyncError> {
         let (key, record) =
             self.store().read(|rows| Ok((rows.load_file_key(file)?, rows.load_record(file)?.unwrap_or_default())))?;
         let key = key.ok_or_else(gone)?;
@@ -222,17 +223,20 @@ impl Sync {
             header: crate::base::B64::of(&magic.header),
         });
         let envelope = envelope.map(|magic| if magic.data.0.is_empty() { Magic { count: 0, ..magic } } else { magic });
-        let (version, mut fields) = match open_magic(&key, envelope.as_ref()) {
-            OpenMagic::Absent { version } => (version, serde_json::Map::new()),
+        let (version, known) = match open_magic(&key, envelope.as_ref()) {
+            OpenMagic::Absent { version } => (version, Map::new()),
             OpenMagic::Open { version, fields } => (version, fields),
             // What cannot be read must not be overwritten.
             OpenMagic::Unreadable { .. } => return Err(gone().into()),
         };
-        if fields.get("editedName").and_then(|known| known.as_str()) == Some(name) {
-            return Ok(None);
+        let mut fields = known.clone();
+        for (field, value) in changes {
+            match value {
+                Value::Null => drop(fields.remove(field)),
+                value => drop(fields.insert(field.clone(), value.clone())),
+            }
         }
-        fields.insert("editedName".into(), name.into());
-        Ok(Some(seal_magic(&key, version, &fields)))
+        Ok((fields != known).then(|| seal_magic(&key, version, &fields)))
     }
 
     async fn send_album_name(&self, op: &OpRow) -> Result<(), SyncError> {
@@ -289,6 +293,15 @@ impl Sync {
     }
 }
 
+/// What a change writes into a photo's public metadata.
+fn fields_of(op: &OpRow) -> Map<String, Value> {
+    let text = op.name.as_deref().unwrap_or_default();
+    match op.kind {
+        OpKind::EditPhoto => serde_json::from_str(text).unwrap_or_default(),
+        _ => Map::from_iter([("editedName".to_owned(), Value::from(text))]),
+    }
+}
+
 fn gone() -> RemoteError {
     RemoteError::Body("the photo or album is gone, or its key cannot be read".into())
 }
@@ -300,7 +313,7 @@ fn wait_for(attempts: u32) -> Duration {
 fn call_of(kind: OpKind) -> Call {
     match kind {
         OpKind::Leave | OpKind::Move | OpKind::Add => Call::Link,
-        OpKind::NamePhoto => Call::PublicMagic,
+        OpKind::NamePhoto | OpKind::EditPhoto => Call::PublicMagic,
         OpKind::NameAlbum => Call::RenameAlbum,
         OpKind::DeleteAlbum => Call::DeleteAlbum,
     }
@@ -332,6 +345,8 @@ fn settle_op(tx: &Tx<'_>, op: &OpRow, dirty: &mut Dirty) -> Result<(), StoreErro
             tx.save_file_want_name(file, None)?;
             if confirmed { Ok(()) } else { rename_photo(tx, file, dirty) }
         }
+        // The pull brought it.
+        OpKind::EditPhoto => Ok(()),
         OpKind::NameAlbum => settle_album_name(tx, op, dirty),
         OpKind::DeleteAlbum => revive_album(tx, op, dirty),
     }
@@ -378,6 +393,7 @@ fn sentence(tx: &Tx<'_>, op: &OpRow, why: &str) -> Result<String, StoreError> {
         OpKind::NamePhoto => {
             format!("{photo} could not be renamed to '{}'", Printable(op.name.as_deref().unwrap_or("").as_bytes()))
         }
+        OpKind::EditPhoto => format!("{photo} could not be given the date, place or caption of its sidecar"),
         OpKind::NameAlbum => format!("the album {} could not be renamed", album(op.from)?),
         OpKind::DeleteAlbum => format!("the album {} could not be removed", album(op.from)?),
     };

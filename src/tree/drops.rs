@@ -2,10 +2,12 @@
 
 use super::junk::NameRules;
 use crate::base::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How the directories of a drop become albums.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AlbumMapping {
     /// A file goes to the album named after its immediate directory.
     #[default]

@@ -1,7 +1,8 @@
 //! What follows once a photo is registered: its record, its place in the albums, the version it replaces, and what
 //! happened to its file meanwhile.
 
-use super::parts::{Prepared, SealedMagic};
+use super::parts::{Prepared, SealedMagic, Told};
+use super::sidecar::favor;
 use super::step::{StepError, forget_prepared, load_blob};
 use crate::base::{AlbumNo, FileId, Ino, Nanos, Part};
 use crate::namespace::{
@@ -52,6 +53,8 @@ pub fn apply_registration(
     if let Some(old) = row.supersedes {
         relist(tx, old, dirty)?;
     }
+    let told: Option<Told> = load_blob(tx, row.no, UploadBlob::Told)?;
+    favor(tx, file, told.and_then(|told| told.sidecar).as_ref(), now, dirty)?;
     wake_waiting(tx, &row, file, &prepared, now)?;
     close_row(tx, row.clone(), file, now)?;
     if becomes_photo { Ok(()) } else { follow_up(tx, rules, &row, file, now, dirty) }

@@ -1,6 +1,6 @@
 //! Hashing, and whether Ente has these bytes already (semantics 2.9).
 
-use super::parts::Hashed;
+use super::parts::{Hashed, Told};
 use super::seal::{Draft, read_all};
 use super::step::{Next, StepError, StepResult, load_blob, save_blob};
 use super::worker::Uploader;
@@ -9,7 +9,7 @@ use crate::crypto::{ContentHash, ContentHasher};
 use crate::media::{MediaKind, Sniffed};
 use crate::namespace::{Dirty, path_of};
 use crate::spool::SpoolFile;
-use crate::store::{FileRow, NodeKind, NodeRow, Rows, Tx, UploadBlob, UploadRow};
+use crate::store::{FileRow, NodeKind, NodeRow, Rows, StoreResult, Tx, UploadBlob, UploadRow};
 use crate::tree::{Dedup, Stage};
 use std::sync::Arc;
 
@@ -28,9 +28,9 @@ enum Plan {
 impl Uploader {
     pub(super) async fn hash(&self, row: &UploadRow) -> StepResult {
         let vault = self.open_spooled(row)?;
-        let (node, name) = self.store().read(|rows| {
+        let (node, name, told) = self.store().read(|rows| {
             let name = path_of(rows, row.ino)?.and_then(|path| path.last().cloned());
-            Ok((rows.load_node(row.ino)?, name))
+            Ok((rows.load_node(row.ino)?, name, load_blob::<Told>(rows, row.no, UploadBlob::Told)?))
         })?;
         let (Some(node), Some(name)) = (node, name) else { return Err(StepError::Lost) };
         // Bytes of a length that no photo has are new to the account; the others are hashed before anything else.
@@ -43,7 +43,7 @@ impl Uploader {
         let hashed = Hashed {
             hash: hash.to_text(),
             kind: kind.to_wire(),
-            title: String::from_utf8_lossy(&name).into_owned(),
+            title: told.and_then(|told| told.title).unwrap_or_else(|| String::from_utf8_lossy(&name).into_owned()),
             modified: node.mtime.to_timestamp(),
         };
         self.advance(row, Stage::Hashed, |tx, row| {
@@ -58,10 +58,13 @@ impl Uploader {
         let dedup = self.dedup_of(row)?;
         let now = self.clock.now();
         let plan = self.commit_step(row, |tx, mut row, dirty| {
-            let plan = plan(tx, &row, &hashed, dedup)?;
+            let plan = plan(tx, &row, &hashed, dedup, |no| self.has_claimed(no))?;
             (row.since, row.due) = (now, now);
             match plan {
-                Plan::Upload => return Ok(plan),
+                Plan::Upload => {
+                    self.claim(row.no);
+                    return Ok(plan);
+                }
                 Plan::Link(file) => (row.stage, row.file) = (Stage::Linking, Some(file)),
                 // Rung when the other one is in Ente or stops; looked at now and then all the same.
                 Plan::Wait => (row.stage, row.due) = (Stage::Twin, now.saturating_add(TWIN_LOOK)),
@@ -118,7 +121,13 @@ fn hash_and_sniff(
     Ok((hasher.finish(), kind, draft))
 }
 
-fn plan(tx: &Tx<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -> Result<Plan, StepError> {
+fn plan(
+    tx: &Tx<'_>,
+    row: &UploadRow,
+    hashed: &Hashed,
+    dedup: Dedup,
+    is_claimed: impl Fn(crate::base::UploadNo) -> bool,
+) -> Result<Plan, StepError> {
     if let Some(old) = row.supersedes
         && tx.load_files_by_hash(&hashed.hash, hashed.kind())?.iter().any(|file| file.id == old)
     {
@@ -129,7 +138,8 @@ fn plan(tx: &Tx<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -> Result<P
     }
     let twins = tx.load_twins(&hashed.hash, hashed.kind())?;
     let mut earlier =
-        twins.iter().filter(|twin| twin.no.0 < row.no.0 && twin.parked.is_none() && twin.stage != Stage::Twin);
+        // Of two that are hashed and no more the lower number goes, unless the other was quicker to decide.
+        twins.iter().filter(|twin| twin.no != row.no && (twin.no.0 < row.no.0 || twin.stage > Stage::Hashed || is_claimed(twin.no)) && twin.parked.is_none() && twin.stage != Stage::Twin);
     let same_name = |twin: &&UploadRow| {
         let facts: Option<Hashed> = load_blob(tx, twin.no, UploadBlob::Facts).ok().flatten();
         dedup == Dedup::Content || facts.is_some_and(|facts| facts.title == hashed.title)
@@ -172,6 +182,19 @@ fn is_kept_in_uncategorized(rows: &Rows<'_>, row: &UploadRow) -> Result<bool, cr
         }
     }
     Ok(true)
+}
+
+/// An own photo that is live in an album, with these bytes and this name.
+///
+/// # Errors
+/// Where the store cannot be read.
+pub fn find_known(rows: &Rows<'_>, hash: &str, kind: FileKind, name: &str) -> StoreResult<Option<FileId>> {
+    for file in rows.load_files_by_hash(hash, kind)? {
+        if file.own && !file.hidden && !file.trashed && is_live(rows, &file)? && has_name(rows, &file, name)? {
+            return Ok(Some(file.id));
+        }
+    }
+    Ok(None)
 }
 
 fn is_live(rows: &Rows<'_>, file: &FileRow) -> Result<bool, crate::store::StoreError> {

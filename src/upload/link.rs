@@ -3,6 +3,7 @@
 
 use super::answers::{Answer, Call, on_answer};
 use super::finish::replace_version;
+use super::sidecar::favor;
 use super::step::{Next, StepError, StepResult};
 use super::transfer::album_error;
 use super::worker::Uploader;
@@ -31,10 +32,10 @@ impl Uploader {
         let album = self.choose_target(row)?;
         let to = self.albums.make_remote(album).await.map_err(album_error)?;
         if self.is_live_there(album, file).await? {
-            return self.finish_link(row, album, file);
+            return self.finish_link(row, album, file).await;
         }
         match self.join(row, file, album, to).await {
-            Ok(()) if self.is_live_there(album, file).await? => self.finish_link(row, album, file),
+            Ok(()) if self.is_live_there(album, file).await? => self.finish_link(row, album, file).await,
             Ok(()) => self.upload_after_all(row),
             Err(error) if on_answer(Call::Link, &error, row.attempts) == Answer::UploadAfterAll => {
                 self.upload_after_all(row)
@@ -102,7 +103,8 @@ impl Uploader {
         })
     }
 
-    fn finish_link(&self, row: &UploadRow, album: AlbumNo, file: FileId) -> StepResult {
+    async fn finish_link(&self, row: &UploadRow, album: AlbumNo, file: FileId) -> StepResult {
+        let told = self.look_for_sidecar(row).await?;
         let now = self.clock.now_nanos();
         self.commit_step(row, |tx, mut row, dirty| {
             if let Some(old) = row.supersedes
@@ -114,6 +116,7 @@ impl Uploader {
             }
             enter(tx, album, file, dirty)?;
             settle(tx, album, file, dirty)?;
+            favor(tx, file, told.sidecar.as_ref(), now, dirty)?;
             let is_entry = pass_on(tx, &row, album, file, dirty)?;
             (row.stage, row.file, row.due) = (Stage::Registered, Some(file), now.to_timestamp());
             row.target = Some(album);

@@ -3,6 +3,7 @@
 use super::record::PhotoFacts;
 use crate::base::{B64, FileKind, Timestamp};
 use crate::crypto::{FileKey, MacIndex, StreamHeader, chunk_count};
+use crate::media::takeout::Sidecar;
 use crate::remote::{Part, PutTarget};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,15 @@ impl Hashed {
     pub fn kind(&self) -> FileKind {
         FileKind::from_wire(self.kind)
     }
+}
+
+/// What is told of a file from outside it.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Told {
+    /// The name that an import gives it, whatever name it got here meanwhile.
+    pub title: Option<String>,
+    /// What the sidecar beside it says (semantics 2.13).
+    pub sidecar: Option<Sidecar>,
 }
 
 /// Everything the upload needs, drawn once (I3): keys, headers, and the records sealed under them.
@@ -90,6 +100,11 @@ impl Prepared {
 
 pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("our own records are texts, numbers and lists")
+}
+
+/// As [`Told`] stands in an upload's row.
+pub fn encode_told(told: &Told) -> Vec<u8> {
+    encode(told)
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {

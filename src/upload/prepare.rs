@@ -9,6 +9,7 @@ use crate::account::{OpenMagic, open_magic};
 use crate::base::{B64, FileId, Timestamp};
 use crate::crypto::seal_blob;
 use crate::media::job::Request;
+use crate::media::takeout::Sidecar;
 use crate::media::{DateSource, Facts, HEAD, Sniffed, Zone, stand_in};
 use crate::namespace::path_of;
 use crate::spool::SpoolFile;
@@ -23,15 +24,34 @@ struct Findings {
     thumbnail: Vec<u8>,
 }
 
+impl Findings {
+    /// A sidecar outweighs what the photo says of itself (semantics 2.13).
+    fn take_over(&mut self, sidecar: Sidecar) {
+        let facts = &mut self.facts;
+        if let Some(taken) = sidecar.taken {
+            (facts.created, facts.wall, facts.offset) = (taken, None, None);
+            self.dated = false;
+        }
+        facts.modified = sidecar.modified.unwrap_or(facts.modified);
+        let place = sidecar.place.map(|place| (place.latitude, place.longitude));
+        facts.place = place.or(facts.place);
+        facts.caption = sidecar.caption.or_else(|| facts.caption.take());
+    }
+}
+
 impl Uploader {
     pub(super) async fn prepare(&self, row: &UploadRow, hashed: Hashed) -> StepResult {
         let vault = self.open_spooled(row)?;
         let isolated = Arc::clone(&self.isolated);
         let (reader, request_now) = (Arc::clone(&vault), self.clock.now());
         let carried = self.carried_from(row.supersedes)?;
+        let told = self.look_for_sidecar(row).await?;
         let (mut findings, hashed) = self
             .on_blocking_thread(move || Ok::<_, StepError>((find(&isolated, &reader, &hashed, request_now)?, hashed)))
             .await??;
+        if let Some(sidecar) = told.sidecar {
+            findings.take_over(sidecar);
+        }
         findings.facts.caption = findings.facts.caption.take().or(carried.caption);
         findings.facts.edited_name = carried.edited_name;
         if self.is_too_old(row, findings.facts.created)? {

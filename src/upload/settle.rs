@@ -1,5 +1,6 @@
 //! Settling: is it for Ente, is it whole, has it stayed as it is? Then its bytes are frozen (semantics 2.3, 2.4).
 
+use super::sidecar::SIDECAR_LOOK;
 use super::step::{Next, StepError, StepResult};
 use super::worker::Uploader;
 use crate::base::{Generation, Ino, ParkReason, ReadAt, Timestamp};
@@ -22,6 +23,8 @@ const EMPTY_FOR: Duration = Duration::from_secs(3600);
 enum Verdict {
     Freeze,
     KeepLocal,
+    /// A zip: its photos come by `import` (semantics 2.13).
+    KeepArchive,
     /// Looks cut off; why.
     Incomplete(String),
     Park(ParkReason, String),
@@ -31,6 +34,8 @@ enum Verdict {
     EmptyVersion,
     /// An earlier version of the same file has been sent and its outcome is not known.
     AfterEarlier,
+    /// A sidecar whose photo is on its way.
+    BeforePhoto,
 }
 
 /// The file as it lies in the tree.
@@ -64,6 +69,7 @@ impl Uploader {
         };
         match judged {
             Verdict::Freeze => self.freeze(row, &placed, &vault).await,
+            Verdict::KeepLocal if !self.apply_sidecar(row, &vault).await? => self.conclude(row, Verdict::BeforePhoto),
             other => self.conclude(row, other),
         }
     }
@@ -148,6 +154,10 @@ impl Uploader {
             match verdict {
                 Verdict::Freeze => return Err(StepError::Lost),
                 Verdict::KeepLocal => (row.stage, row.due) = (Stage::LocalOnly, Timestamp(i64::MAX)),
+                Verdict::KeepArchive => {
+                    (row.stage, row.due) = (Stage::LocalOnly, Timestamp(i64::MAX));
+                    detail = Some("an archive is not taken apart here; `entefs import` does that".into());
+                }
                 Verdict::Nameless => (row.stage, row.due) = (Stage::Removed, now),
                 Verdict::Incomplete(why) => {
                     (row.stage, row.due) = (Stage::Incomplete, now.saturating_add(INCOMPLETE_FOR));
@@ -159,6 +169,7 @@ impl Uploader {
                 }
                 Verdict::EmptyVersion => return empty_version(tx, row, now, dirty),
                 Verdict::AfterEarlier => row.due = now.saturating_add(Duration::from_secs(2)),
+                Verdict::BeforePhoto => row.due = now.saturating_add(SIDECAR_LOOK),
             }
             tx.save_upload_blob(row.no, crate::store::UploadBlob::Detail, detail.as_deref().map(str::as_bytes))?;
             tx.save_upload(&row)?;
@@ -210,6 +221,7 @@ fn place(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<Option<Placed>> {
 fn judge_bytes(row: &UploadRow, mtime: i64, vault: &SpoolFile, name: &[u8]) -> Verdict {
     match examine(vault, name) {
         Err(error) => Verdict::Park(ParkReason::Corrupt, format!("its bytes cannot be read back: {error}")),
+        Ok(Sniffed::NotMedia) if is_archive(vault, name) => Verdict::KeepArchive,
         Ok(Sniffed::Empty | Sniffed::NotMedia | Sniffed::Unknown) => Verdict::KeepLocal,
         Ok(Sniffed::Media { .. }) if row.as_is => Verdict::Freeze,
         Ok(Sniffed::Media { .. }) if mtime == 0 => {
@@ -224,6 +236,12 @@ fn judge_bytes(row: &UploadRow, mtime: i64, vault: &SpoolFile, name: &[u8]) -> V
             Err(error) => Verdict::Park(ParkReason::Corrupt, format!("its bytes cannot be read back: {error}")),
         },
     }
+}
+
+fn is_archive(vault: &SpoolFile, name: &[u8]) -> bool {
+    let mut magic = [0; 4];
+    let read = vault.reader().read_at(0, &mut magic);
+    read.is_ok() && magic == *b"PK\x03\x04" && name.to_ascii_lowercase().ends_with(b".zip")
 }
 
 pub(super) fn examine(vault: &SpoolFile, name: &[u8]) -> std::io::Result<Sniffed> {

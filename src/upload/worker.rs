@@ -91,6 +91,8 @@ pub struct Uploader {
     /// Something may be ready to be cleared up.
     pub(super) clearing: Arc<Notify>,
     running: Mutex<HashMap<UploadNo, AbortHandle>>,
+    /// They are new to the account, and on their way from here on: equal bytes wait for them.
+    claims: Mutex<HashSet<UploadNo>>,
     objects: Mutex<HashMap<UploadNo, Bytes>>,
     /// Sealed while they were hashed.
     drafts: Mutex<HashMap<UploadNo, Draft>>,
@@ -124,6 +126,7 @@ impl Uploader {
             awake,
             clearing,
             running: Mutex::default(),
+            claims: Mutex::default(),
             objects: Mutex::default(),
             drafts: Mutex::default(),
             sent: Mutex::default(),
@@ -470,6 +473,15 @@ impl Uploader {
         draft
     }
 
+    /// To be called under the store's write lock, so that of two equal files one is first.
+    pub(super) fn claim(&self, no: UploadNo) {
+        self.claims.lock().insert(no);
+    }
+
+    pub(super) fn has_claimed(&self, no: UploadNo) -> bool {
+        self.claims.lock().contains(&no)
+    }
+
     pub(super) fn kept_object(&self, no: UploadNo) -> Option<Bytes> {
         self.objects.lock().get(&no).cloned()
     }
@@ -496,6 +508,7 @@ struct Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.uploader.running.lock().remove(&self.no);
+        self.uploader.claims.lock().remove(&self.no);
         self.uploader.objects.lock().remove(&self.no);
         self.uploader.drafts.lock().remove(&self.no);
         self.uploader.sent.lock().remove(&self.no);

@@ -1,7 +1,7 @@
 //! Another client of the account: what Ente has, and changes from elsewhere, by the API alone.
 
 use entefs::account::{
-    AccountKeys, Opened, open_collection_name, open_file, rename_collection, seal_magic, wrap_file_key,
+    AccountKeys, OpenMagic, Opened, open_collection_name, open_file, rename_collection, seal_magic, wrap_file_key,
 };
 use entefs::base::{AlbumId, AlbumKind, B64, FileId, FileKind, Timestamp};
 use entefs::crypto::{
@@ -36,6 +36,9 @@ pub struct Photo {
     pub hash: String,
     /// Names of the albums that hold it.
     pub albums: BTreeSet<String>,
+    /// The record as it was uploaded, and what may be edited.
+    pub base: Map<String, Value>,
+    pub public: Map<String, Value>,
     key: FileKey,
     header: StreamHeader,
     magic_version: i64,
@@ -46,6 +49,25 @@ struct Album {
     kind: AlbumKind,
     name: String,
     key: CollectionKey,
+}
+
+impl Photo {
+    /// When it was taken, as Ente's apps show it: seconds of the epoch.
+    pub fn taken(&self) -> i64 {
+        let time = |record: &Map<String, Value>, key: &str| record.get(key).and_then(Value::as_i64);
+        time(&self.public, "editedTime").or_else(|| time(&self.base, "creationTime")).unwrap_or(0).div_euclid(1_000_000)
+    }
+
+    /// Where, likewise.
+    pub fn place(&self) -> Option<(f64, f64)> {
+        let degrees = |record: &Map<String, Value>, key: &str| record.get(key).and_then(Value::as_f64);
+        let edited = degrees(&self.public, "lat").zip(degrees(&self.public, "long"));
+        edited.or_else(|| degrees(&self.base, "latitude").zip(degrees(&self.base, "longitude")))
+    }
+
+    pub fn caption(&self) -> Option<&str> {
+        self.public.get("caption").and_then(Value::as_str)
+    }
 }
 
 impl Client {
@@ -261,6 +283,11 @@ fn photo_of(file: &File, album: &CollectionKey) -> Photo {
         id: file.id,
         title: text("title"),
         hash: text("hash"),
+        base: opened.metadata.clone(),
+        public: match &opened.public_magic {
+            OpenMagic::Open { fields, .. } => fields.clone(),
+            _ => Map::new(),
+        },
         albums: BTreeSet::new(),
         magic_version: opened.public_magic.version(),
         key: opened.key,

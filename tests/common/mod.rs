@@ -11,6 +11,7 @@ mod live;
 mod picture;
 mod plant;
 mod system;
+mod takeout;
 mod world;
 
 pub use account::PASSWORD;
@@ -19,6 +20,7 @@ pub use device::{Device, Kill};
 pub use live::{Packing, dated_jpeg, movie, zip};
 pub use picture::{Random, hash_text, jpeg, jpeg_of};
 pub use system::{Scratch, close, has_program, is_root, number, run, skip, sorted};
+pub use takeout::{Library, takeout};
 pub use world::{EMAIL, World};
 
 use std::time::{Duration, Instant};

@@ -19,5 +19,6 @@ mod powercut;
 mod rest;
 mod rules;
 mod safety;
+mod takeout;
 mod tree;
 mod troubles;

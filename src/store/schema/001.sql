@@ -159,6 +159,7 @@ CREATE TABLE uploads (
     prepared       BLOB,                     -- sealed: keys, headers, part MD5s, sealed metadata, thumbnail
     transfer       BLOB,                     -- sealed: URLs and finished parts of a large file
     request        BLOB,                     -- sealed: the exact register request (I15)
+    told           BLOB,                     -- sealed: what an import or a sidecar says of it
     request_tag    BLOB                      -- keyed: the wrapped key in it, by which a pull knows it
 ) STRICT;
 CREATE INDEX uploads_by_due ON uploads (due) WHERE parked IS NULL;
@@ -206,3 +207,11 @@ CREATE TABLE troubles (
     kind           TEXT NOT NULL,
     sealed         BLOB NOT NULL
 ) STRICT;
+
+-- What an import under way has handed over; gone when it has ended.
+CREATE TABLE imported (
+    job            BLOB NOT NULL,            -- keyed: sources and choice
+    item           BLOB NOT NULL,            -- keyed: the file
+    upload         INTEGER,                  -- NULL: Ente had it
+    PRIMARY KEY (job, item)
+) STRICT, WITHOUT ROWID;
