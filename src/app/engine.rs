@@ -17,7 +17,7 @@ use crate::store::{ContentRow, NodeKind, NodeRow, Store, StoreError, StoreResult
 use crate::sync::{PullProgress, Reach, Sync, SyncError, SyncParts};
 use crate::tree::DropRules;
 use crate::upload::isolate::{Isolated, Isolation};
-use crate::upload::{AlbumMaker, Uploader, UploaderOptions, UploaderParts, adopt_spool};
+use crate::upload::{AlbumMaker, MeteredFlag, Uploader, UploaderOptions, UploaderParts, adopt_spool};
 use crate::vfs::{Bells, Vfs, VfsOptions, VfsParts};
 use std::path::Path;
 use std::sync::Arc;
@@ -55,6 +55,7 @@ pub struct Engine {
     pub endpoint: String,
     pub token: TokenCell,
     pub session_over: Bell,
+    pub metered: MeteredFlag,
     pub namespace: Arc<Namespace>,
     pub spool: Arc<Spool>,
     pub cache: Arc<Cache>,
@@ -89,8 +90,9 @@ impl Engine {
         let (token, session_over) = (session.token_cell(), Bell::default());
         let remote = match remote {
             Some(remote) => remote,
-            None => connect(&session.endpoint, token.clone(), session_over.clone())?,
+            None => connect(&session.endpoint, token.clone(), session_over.clone(), &options)?,
         };
+        let metered = MeteredFlag::default();
         let bells = Bells { ops: namespace.pending().clone(), ..Bells::default() };
         let isolated = isolated(isolation)?;
         let fetch_options = FetchOptions { timeout: options.read_timeout, cores: cores() };
@@ -128,7 +130,8 @@ impl Engine {
             isolated,
             clock: Arc::clone(&clock),
             bell: bells.uploads.clone(),
-            options: UploaderOptions { drops: drops.clone(), uploads: options.uploads },
+            metered: metered.clone(),
+            options: UploaderOptions { drops: drops.clone(), uploads: options.uploads, schedule: options.schedule },
         });
         Ok(Arc::new(Self {
             paths,
@@ -140,6 +143,7 @@ impl Engine {
             endpoint: session.endpoint.clone(),
             token,
             session_over,
+            metered,
             namespace,
             spool,
             cache,
@@ -275,9 +279,19 @@ fn open_spool(paths: &Paths, device: &Arc<DeviceKey>, options: &MountOptions) ->
     Ok(Arc::new(spool))
 }
 
-fn connect(endpoint: &str, token: TokenCell, session_over: Bell) -> Result<Arc<dyn RemoteApi>, Failure> {
-    let options = HttpOptions { session_over, ..HttpOptions::new(endpoint, token) };
-    let remote = HttpRemote::new(options).map_err(|error| Failure::plain(Exit::Other, "server", error))?;
+fn connect(
+    endpoint: &str,
+    token: TokenCell,
+    session_over: Bell,
+    options: &MountOptions,
+) -> Result<Arc<dyn RemoteApi>, Failure> {
+    let http = HttpOptions {
+        session_over,
+        upload_limit: options.upload_limit,
+        download_limit: options.download_limit,
+        ..HttpOptions::new(endpoint, token)
+    };
+    let remote = HttpRemote::new(http).map_err(|error| Failure::plain(Exit::Other, "server", error))?;
     Ok(Arc::new(remote))
 }
 

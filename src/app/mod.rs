@@ -9,6 +9,7 @@ mod engine;
 mod failure;
 mod import;
 mod lock;
+mod metered;
 mod mounting;
 mod notice;
 mod options;

@@ -6,6 +6,7 @@ use super::engine::{Engine, EngineParts};
 use super::failure::{Exit, Failure};
 use super::import::ImportDesk;
 use super::lock::StateLock;
+use super::metered::spawn_watch;
 use super::report::Reporter;
 use super::texts::StatusTexts;
 use crate::base::ParkReason;
@@ -274,6 +275,9 @@ impl Drop for Beside {
 fn spawn_workers(engine: &Arc<Engine>, beside: &Handle) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     spawn_duties(engine, &mut workers);
+    if engine.options.metered_pause {
+        spawn_watch(engine.metered.clone(), engine.bells.uploads.clone());
+    }
     workers.spawn_on(Arc::clone(&engine.uploader).run(), beside);
     let (sync, uploader) = (Arc::clone(&engine.sync), Arc::clone(&engine.uploader));
     let (options, bells) = (SyncOptions { poll: engine.options.poll }, engine.bells.clone());

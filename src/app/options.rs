@@ -1,7 +1,7 @@
 //! The mount options: the same words after `-o`, in `[mount]` of the config file and in fstab (command-line
 //! contract, 3). One table names them all.
 
-use crate::base::{parse_duration, parse_size};
+use crate::base::{DailySpan, parse_duration, parse_size};
 use crate::tree::RemovalLimit;
 use std::time::Duration;
 use thiserror::Error;
@@ -32,6 +32,13 @@ pub struct MountOptions {
     pub removal_limit: RemovalLimit,
     /// Uploads at once.
     pub uploads: usize,
+    /// Bytes a second that uploads, downloads may take.
+    pub upload_limit: Option<u64>,
+    pub download_limit: Option<u64>,
+    /// When uploads may go.
+    pub schedule: Option<DailySpan>,
+    /// Uploads wait while the network costs by the byte.
+    pub metered_pause: bool,
     /// Bytes left free on the staging disk; without it the smaller of 512 MiB and 5 %.
     pub reserve: Option<u64>,
     /// Words of mount(8) that the kernel knows.
@@ -52,6 +59,10 @@ impl Default for MountOptions {
             read_only: false,
             removal_limit: RemovalLimit::Auto,
             uploads: 4,
+            upload_limit: None,
+            download_limit: None,
+            schedule: None,
+            metered_pause: true,
             reserve: None,
             kernel: Vec::new(),
         }
@@ -139,6 +150,37 @@ const ROWS: &[OptionRow] = &[
                 Ok(())
             }
             other => Err(format!("{other} is not between 1 and 32")),
+        },
+    },
+    OptionRow {
+        word: "upload_limit",
+        default: "=",
+        help: "bytes a second that uploads may take, like 500K or 2M; 0 for no limit",
+        apply: |options, text| parse_rate(text).map(|rate| options.upload_limit = rate),
+    },
+    OptionRow {
+        word: "download_limit",
+        default: "=",
+        help: "bytes a second that downloads may take",
+        apply: |options, text| parse_rate(text).map(|rate| options.download_limit = rate),
+    },
+    OptionRow {
+        word: "schedule",
+        default: "=",
+        help: "uploads go in this span of the day only, like 22:00-06:00",
+        apply: |options, text| DailySpan::parse(text).map(|span| options.schedule = Some(span)),
+    },
+    OptionRow {
+        word: "metered",
+        default: "pause",
+        help: "on a metered network uploads wait (pause), or not (ignore)",
+        apply: |options, text| {
+            options.metered_pause = match text {
+                "pause" => true,
+                "ignore" => false,
+                other => return Err(format!("'{other}' is neither pause nor ignore")),
+            };
+            Ok(())
         },
     },
     OptionRow {
@@ -237,6 +279,18 @@ fn parse_number(text: &str, radix: u32) -> Result<u32, String> {
     u32::from_str_radix(text, radix).map_err(|_| format!("'{text}' is not a number"))
 }
 
+/// Slower, a single frame would take longer than any server waits.
+const LEAST_RATE: u64 = 16 << 10;
+
+/// Bytes a second; 0 is no limit.
+fn parse_rate(text: &str) -> Result<Option<u64>, String> {
+    match parse_size(text)? {
+        0 => Ok(None),
+        rate if rate < LEAST_RATE => Err(format!("'{text}' is too slow for any transfer; give at least 16K")),
+        rate => Ok(Some(rate)),
+    }
+}
+
 fn parse_positive_duration(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         Duration::ZERO => Err("it must be longer than nothing".into()),
@@ -273,13 +327,32 @@ mod tests {
     }
 
     #[test]
+    fn rates_spans_and_the_networks_price_are_read() {
+        let options = parsed("upload_limit=2M,download_limit=500K,schedule=22:00-06:00,metered=ignore").unwrap();
+        assert_eq!((options.upload_limit, options.download_limit), (Some(2 << 20), Some(500 << 10)));
+        assert_eq!(options.schedule.map(|span| span.to_string()).as_deref(), Some("22:00-06:00"));
+        assert!(!options.metered_pause && parsed("metered=pause").unwrap().metered_pause);
+        assert_eq!(parsed("upload_limit=1M,upload_limit=0").unwrap().upload_limit, None, "the later word wins");
+    }
+
+    #[test]
     fn words_of_fstab_are_let_pass_and_unknown_ones_are_named() {
         assert!(parsed("rw,_netdev,nofail,x-systemd.automount,comment=hello,defaults").is_ok());
         assert_eq!(parsed("settle=1s,frobnicate=3"), Err(OptionError::Unknown("frobnicate".into())));
-        for later in ["allow_trash", "show_hidden", "previews=originals", "upload_limit=1M"] {
+        for later in ["allow_trash", "show_hidden", "previews=originals"] {
             assert!(matches!(parsed(later), Err(OptionError::Unknown(_))), "{later}");
         }
-        for wrong in ["settle=soon", "uploads=0", "umask=9", "ro=maybe", "poll=0s"] {
+        for wrong in [
+            "settle=soon",
+            "uploads=0",
+            "umask=9",
+            "ro=maybe",
+            "poll=0s",
+            "upload_limit=fast",
+            "download_limit=1K",
+            "schedule=night",
+            "metered=maybe",
+        ] {
             assert!(matches!(parsed(wrong), Err(OptionError::Value { .. })), "{wrong}");
         }
     }

@@ -2,7 +2,7 @@
 
 use super::engine::Engine;
 use crate::base::calendar::rfc3339;
-use crate::control::{AccountStatus, CacheStatus, Live, MountStatus, SessionWord, Status, collect_status};
+use crate::control::{AccountStatus, CacheStatus, HeldStatus, Live, MountStatus, SessionWord, Status, collect_status};
 use crate::store::StoreResult;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,6 +39,10 @@ impl Reporter {
             }),
             pull_error: engine.sync.last_error(),
             sent: engine.uploader.progress().sent,
+            held: engine
+                .uploader
+                .hold()
+                .map(|hold| HeldStatus { reason: hold.word().into(), until: hold.until().map(rfc3339) }),
             cache: CacheStatus { bytes: usage.bytes, budget: usage.budget },
             now: engine.clock.now(),
         };

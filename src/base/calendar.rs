@@ -1,7 +1,7 @@
 //! Dates and times for people: the one place that knows the calendar and the zone.
 
 use super::Timestamp;
-use chrono::{DateTime, Local, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, Local, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Timelike, Utc};
 
 /// `2024-12-31`: its first moment in the machine's zone.
 pub fn parse_date(text: &str) -> Option<Timestamp> {
@@ -30,6 +30,11 @@ pub fn rfc3339(time: Timestamp) -> String {
 pub fn local(time: Timestamp) -> String {
     utc(time)
         .map_or_else(|| "unknown".into(), |time| time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+/// Minutes since the day began, in the machine's zone.
+pub fn minute_of_day(time: Timestamp) -> u16 {
+    utc(time).map_or(0, |time| (time.with_timezone(&Local).num_seconds_from_midnight() / 60) as u16)
 }
 
 fn utc(time: Timestamp) -> Option<DateTime<Utc>> {

@@ -5,6 +5,7 @@
 
 mod b64;
 pub mod calendar;
+mod daily;
 mod id;
 mod ino;
 mod model;
@@ -17,6 +18,7 @@ pub mod sync;
 mod time;
 
 pub use b64::{B64, decode_url_safe, encode_url_safe};
+pub use daily::DailySpan;
 pub use id::{AlbumId, AlbumNo, ContentNo, FileId, Generation, JournalNo, OpNo, UploadNo, UserId, VaultId};
 pub use ino::{Ino, InoKind};
 pub use model::{AlbumKind, FileKind, Part, Role, Visibility};

@@ -17,5 +17,6 @@ pub use page::render_page;
 pub use protocol::{Refused, Reply, Request};
 pub use server::{Commands, ControlServer};
 pub use status::{
-    AccountStatus, BAD_CHUNK, CacheStatus, Live, MountStatus, RemovalsStatus, SessionWord, Status, collect_status,
+    AccountStatus, BAD_CHUNK, CacheStatus, HeldStatus, Live, MountStatus, RemovalsStatus, SessionWord, Status,
+    collect_status,
 };

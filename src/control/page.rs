@@ -1,6 +1,6 @@
 //! `status` as a page a person can read; also `STATUS.txt`.
 
-use super::status::{ParkedStatus, SessionWord, Status, TroubleStatus};
+use super::status::{HeldStatus, ParkedStatus, SessionWord, Status, TroubleStatus};
 use crate::base::format_bytes;
 use std::fmt::Write;
 
@@ -83,8 +83,8 @@ fn upload_lines(status: &Status, rate: Option<u64>) -> Vec<(&'static str, String
         let sent = format!("{} of {} sent", format_bytes(uploading.sent), format_bytes(uploading.bytes));
         lines.push(("Uploads", format!("{} on their way, {sent}{}", uploading.files, pace(status, rate))));
     }
-    if uploads.paused {
-        lines.push(("Uploads", "paused; `entefs resume` goes on".into()));
+    if let Some(text) = held_line(status) {
+        lines.push(("Uploads", text));
     }
     if lines.is_empty() {
         lines.push(("Uploads", "nothing waits".into()));
@@ -105,6 +105,24 @@ fn removals_line(status: &Status) -> Option<String> {
     Some(format!(
         "refused since {since}: too many at once. `entefs allow-removals` if that was meant, `entefs undo` if not"
     ))
+}
+
+/// Why nothing is sent.
+fn held_line(status: &Status) -> Option<String> {
+    let until = |held: &HeldStatus| held.until.as_ref().map_or(String::new(), |until| format!(" until {until}"));
+    match &status.held {
+        Some(held) if held.reason == "schedule" => Some(format!("wait for the schedule{}", until(held))),
+        Some(held) if held.reason == "metered" => {
+            Some("wait while the network is metered; mount with metered=ignore to send all the same".into())
+        }
+        Some(held) if held.reason == "offline" => Some(format!(
+            "Ente does not answer{}",
+            held.until.as_ref().map_or(String::new(), |at| format!("; tried again at {at}"))
+        )),
+        Some(held) if held.reason == "paused" => Some(format!("paused{}; `entefs resume` goes on", until(held))),
+        _ if status.uploads.paused => Some("paused; `entefs resume` goes on".into()),
+        _ => None,
+    }
 }
 
 fn pace(status: &Status, rate: Option<u64>) -> String {

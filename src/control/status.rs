@@ -18,6 +18,8 @@ pub struct Status {
     pub mount: Option<MountStatus>,
     pub pull: PullStatus,
     pub uploads: UploadsStatus,
+    /// Why nothing is sent, where something waits that could be.
+    pub held: Option<HeldStatus>,
     pub parked: Vec<ParkedStatus>,
     /// Changes of the account that are not confirmed yet.
     pub pending_changes: u64,
@@ -95,6 +97,12 @@ pub struct UploadsStatus {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HeldStatus {
+    pub reason: String,
+    pub until: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ParkedStatus {
     pub path: String,
     pub bytes: u64,
@@ -140,6 +148,7 @@ pub struct Live {
     pub pull_error: Option<String>,
     /// Bytes sent of what is on its way.
     pub sent: u64,
+    pub held: Option<HeldStatus>,
     pub cache: CacheStatus,
     pub now: Timestamp,
 }
@@ -147,7 +156,7 @@ pub struct Live {
 impl Live {
     /// As seen without a mount.
     pub fn unmounted(account: AccountStatus, now: Timestamp) -> Self {
-        Self { account, mount: None, pull_error: None, sent: 0, cache: CacheStatus::default(), now }
+        Self { account, mount: None, pull_error: None, sent: 0, held: None, cache: CacheStatus::default(), now }
     }
 }
 
@@ -160,6 +169,7 @@ impl Status {
             mount: live.mount,
             pull: PullStatus::default(),
             uploads: UploadsStatus::default(),
+            held: live.held,
             parked: Vec::new(),
             pending_changes: 0,
             removals: RemovalsStatus::default(),
@@ -220,6 +230,7 @@ pub fn collect_status(rows: &Rows<'_>, live: Live) -> StoreResult<Status> {
             paused,
             ..collect_uploads(&rows.load_stage_totals()?, live.sent)
         },
+        held: live.held,
         parked: collect_parked(rows)?,
         pending_changes: rows.count_ops()?,
         removals: collect_removals(rows, now)?,

@@ -56,7 +56,8 @@ pub fn relist_naming(tx: &Tx<'_>, file: FileId, naming: Naming, dirty: &mut Dirt
         }
     }
     let Some(shown) = shown.filter(|_| row.kind.is_some()) else { return Ok(()) };
-    let links = reachable.iter().filter(|(album, _)| album.has_directory()).count() as u32;
+    // An album that is named before it is shown, in its first pull, is a link of what it alone has.
+    let links = reachable.iter().filter(|(album, _)| album.has_directory()).count().max(1) as u32;
     for (album, member) in reachable {
         relist_member(tx, &row, &shown, links, naming, &album, member)?;
     }

@@ -24,6 +24,9 @@ pub struct HttpOptions {
     pub timeouts: Timeouts,
     /// How rate limits are met; the default fits Ente's.
     pub limits: LimitPace,
+    /// Bytes a second that objects may take, all transfers together.
+    pub upload_limit: Option<u64>,
+    pub download_limit: Option<u64>,
 }
 
 impl HttpOptions {
@@ -35,6 +38,8 @@ impl HttpOptions {
             user_agent: concat!("entefs/", env!("CARGO_PKG_VERSION")).into(),
             timeouts: Timeouts::default(),
             limits: LimitPace::default(),
+            upload_limit: None,
+            download_limit: None,
         }
     }
 }

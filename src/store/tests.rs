@@ -149,7 +149,8 @@ fn an_upload_keeps_every_step() {
         adopted: false,
     };
     let no = write(&store, |tx| tx.insert_upload(&row));
-    let due = |now| store.read(|rows| rows.load_due_uploads(Timestamp(now), &[Stage::Settling], 9)).unwrap().len();
+    let due =
+        |now| store.read(|rows| rows.load_due_uploads(Timestamp(now), &[Stage::Settling], 0..100, 9)).unwrap().len();
     assert_eq!((due(49), due(50)), (0, 1));
     assert_eq!(store.read(|rows| rows.load_next_due(&[Stage::Settling])).unwrap(), Some(Timestamp(50)));
     write(&store, |tx| {

@@ -7,6 +7,7 @@ use super::{Rows, Tx};
 use crate::base::{AlbumNo, B64, FileId, FileKind, Generation, Ino, ParkReason, Timestamp, UploadNo, VaultId};
 use crate::tree::Stage;
 use rusqlite::{OptionalExtension, Row, params};
+use std::ops::Range;
 use std::time::Duration;
 
 /// One upload.
@@ -192,15 +193,23 @@ impl Rows<'_> {
         self.load_uploads("1 ORDER BY no", [])
     }
 
-    /// What can be worked on at `now`, small files first so that one large one holds up nobody.
-    pub fn load_due_uploads(&self, now: Timestamp, stages: &[Stage], limit: usize) -> StoreResult<Vec<UploadRow>> {
+    /// What can be worked on at `now` of these sizes, small files first.
+    pub fn load_due_uploads(
+        &self,
+        now: Timestamp,
+        stages: &[Stage],
+        sizes: Range<u64>,
+        limit: usize,
+    ) -> StoreResult<Vec<UploadRow>> {
         let list = stages.iter().map(|stage| (*stage as i64).to_string()).collect::<Vec<_>>().join(", ");
         // The index's own condition is repeated, or it could not be used; it leaves out what is never due.
         let condition = format!(
-            "parked IS NULL AND due < {} AND due <= ?1 AND stage IN ({list}) ORDER BY size, no LIMIT ?2",
+            "parked IS NULL AND due < {} AND due <= ?1 AND stage IN ({list}) AND size >= ?2 AND size < ?3 \
+             ORDER BY size, no LIMIT ?4",
             i64::MAX
         );
-        self.load_uploads_from("uploads INDEXED BY uploads_by_size", &condition, params![now.0, limit])
+        let values = params![now.0, sizes.start, sizes.end, limit];
+        self.load_uploads_from("uploads INDEXED BY uploads_by_size", &condition, values)
     }
 
     /// When the next one becomes due.

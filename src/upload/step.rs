@@ -39,6 +39,9 @@ pub enum StepError {
     /// Nothing but somebody's help changes it.
     #[error("{detail}")]
     Park { reason: ParkReason, detail: String },
+    /// Nothing may be sent now; the file is taken up again where it is.
+    #[error("uploads are held")]
+    Held,
     /// Not now.
     #[error("{0}")]
     Later(String),

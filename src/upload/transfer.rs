@@ -1,6 +1,7 @@
 //! Sending: original and thumbnail to the storage, then the request that makes them a photo.
 
 use super::answers::Call;
+use super::lanes::LARGE;
 use super::parts::{Hashed, Prepared, Transfer, encode};
 use super::seal::{PART, Resealing};
 use super::step::{Next, StepError, StepResult, load_blob, save_blob};
@@ -28,7 +29,9 @@ impl Uploader {
         self.sync_store().await?;
         let mut prepared: Prepared = self.load_blob(row, UploadBlob::Prepared)?;
         let (object_key, thumb_key) = {
+            let _lane = if row.size >= LARGE { Some(self.large_lane.acquire().await) } else { None };
             let _turn = self.transfers.acquire().await;
+            self.check_hold()?;
             tokio::try_join!(self.put_original(row, &prepared), self.put_thumbnail(&prepared))?
         };
         prepared.object_key = Some(object_key);
@@ -39,6 +42,11 @@ impl Uploader {
         }
         self.write_request(row, prepared).await?;
         Ok(Next::Again)
+    }
+
+    /// Nothing is begun while uploads are held; parts that are on their way come to their end.
+    fn check_hold(&self) -> Result<(), StepError> {
+        self.hold().map_or(Ok(()), |_| Err(StepError::Held))
     }
 
     /// Another device was quicker: its photo is linked, what was sent is never registered.
@@ -106,9 +114,10 @@ impl Uploader {
             .filter(|number| !transfer.done.iter().any(|part| part.number == *number))
             .collect();
         self.note_sent(row.no, transfer.done.len() as u64 * PART);
-        let mut sending = futures_util::stream::iter(missing.into_iter().map(|number| {
+        let mut sending = futures_util::stream::iter(missing.into_iter().map_while(|number| {
             let target = &target;
-            async move { self.put_one_of(row, prepared, target, number).await }
+            self.check_hold().ok()?;
+            Some(async move { self.put_one_of(row, prepared, target, number).await })
         }))
         .buffer_unordered(PARTS_AT_ONCE);
         while let Some(part) = sending.try_next().await? {
@@ -117,6 +126,9 @@ impl Uploader {
             self.commit_step(row, |tx, now, _| Ok(save_blob(tx, now.no, UploadBlob::Transfer, Some(&transfer))?))?;
         }
         drop(sending);
+        if transfer.done.len() < target.parts.len() {
+            return Err(StepError::Held);
+        }
         transfer.done.sort_by_key(|part| part.number);
         self.complete(&url, &transfer.done).await?;
         Ok(target.object_key)

@@ -2,12 +2,14 @@
 //! wakes it (house rule 15).
 
 use super::answers::{Answer, back_off, on_answer};
+use super::hold::{Hold, MeteredFlag, is_local};
 use super::isolate::Isolated;
+use super::lanes::{LARGE, Places};
 use super::seal::Draft;
 use super::step::{Next, StepError, StepResult, forget_prepared};
 use super::{AlbumMaker, Pull};
 use crate::base::sync::{Bell, Mutex};
-use crate::base::{Clock, ParkReason, Timestamp, UploadNo};
+use crate::base::{Clock, DailySpan, ParkReason, Timestamp, UploadNo};
 use crate::cache::Cache;
 use crate::fetch::Fetch;
 use crate::namespace::{Namespace, Traffic};
@@ -49,6 +51,8 @@ pub struct UploaderOptions {
     pub drops: DropRules,
     /// Files sent at once.
     pub uploads: usize,
+    /// When files may be sent; without it always.
+    pub schedule: Option<DailySpan>,
 }
 
 /// What the worker works with.
@@ -63,6 +67,7 @@ pub struct UploaderParts {
     pub isolated: Arc<Isolated>,
     pub clock: Arc<dyn Clock>,
     pub bell: Bell,
+    pub metered: MeteredFlag,
     pub options: UploaderOptions,
 }
 
@@ -84,13 +89,16 @@ pub struct Uploader {
     pub(super) isolated: Arc<Isolated>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) options: UploaderOptions,
+    pub(super) metered: MeteredFlag,
     bell: Bell,
     awake: Arc<Notify>,
     /// As many files are sent at once as the options say; others are hashed, sealed and registered beside them.
     pub(super) transfers: Semaphore,
+    /// One large file at a time.
+    pub(super) large_lane: Semaphore,
     /// Something may be ready to be cleared up.
     pub(super) clearing: Arc<Notify>,
-    running: Mutex<HashMap<UploadNo, AbortHandle>>,
+    running: Mutex<HashMap<UploadNo, Running>>,
     /// They are new to the account, and on their way from here on: equal bytes wait for them.
     claims: Mutex<HashSet<UploadNo>>,
     objects: Mutex<HashMap<UploadNo, Bytes>>,
@@ -98,8 +106,13 @@ pub struct Uploader {
     drafts: Mutex<HashMap<UploadNo, Draft>>,
     sent: Mutex<HashMap<UploadNo, u64>>,
     /// Nothing answered: until then nobody asks again.
-    offline_until: Mutex<Option<Instant>>,
+    pub(super) offline_until: Mutex<Option<Instant>>,
     session_over: AtomicBool,
+}
+
+struct Running {
+    handle: AbortHandle,
+    is_large: bool,
 }
 
 impl Uploader {
@@ -121,7 +134,9 @@ impl Uploader {
             isolated: parts.isolated,
             clock: parts.clock,
             transfers: Semaphore::new(parts.options.uploads.max(1)),
+            large_lane: Semaphore::new(1),
             options: parts.options,
+            metered: parts.metered,
             bell: parts.bell,
             awake,
             clearing,
@@ -202,46 +217,35 @@ impl Uploader {
 
     fn rest(&self) -> Duration {
         let now = self.clock.now();
-        let workable: Vec<Stage> = WORKED_ON.into_iter().filter(|stage| self.may_work_on(*stage)).collect();
-        let (next, paused) = self
-            .store()
-            .read(|rows| Ok((rows.load_next_due(&workable)?, rows.load_paused_until()?)))
-            .unwrap_or_default();
-        let online = self.offline_until.lock().map(|until| until.saturating_duration_since(Instant::now()));
-        let pause = paused.filter(|until| *until > now).map(|until| until.since(now));
-        let due = next.map(|due| due.since(now));
+        let hold = self.hold();
+        let next = self.store().read(|rows| rows.load_next_due(&workable(hold))).unwrap_or_default();
         let copied = self.gives_way().then(Traffic::patience);
         // What is due already waits for a free place, whose end wakes the loop.
-        let rest = [due, pause, copied, online.filter(|rest| !rest.is_zero())];
-        let rest = rest.into_iter().flatten().min().unwrap_or(IDLE);
+        let moments = [next, hold.and_then(Hold::until)];
+        let rests = moments.into_iter().flatten().map(|moment| moment.since(now)).chain(copied);
+        let rest = rests.min().unwrap_or(IDLE);
         rest.clamp(Duration::from_millis(20), IDLE)
     }
 
-    fn is_paused(&self) -> bool {
-        let until = self.store().read(|rows| rows.load_paused_until()).ok().flatten();
-        until.is_some_and(|until| until > self.clock.now())
-    }
-
-    fn is_offline(&self) -> bool {
-        self.offline_until.lock().is_some_and(|until| until > Instant::now())
-    }
-
     fn start_due(self: &Arc<Self>, tasks: &mut JoinSet<()>) -> Result<(), StepError> {
-        let stages: Vec<Stage> = WORKED_ON.into_iter().filter(|stage| self.may_work_on(*stage)).collect();
-        let (places, running) = (self.places(), self.running.lock().len());
-        let free = places.saturating_sub(running);
-        if free == 0 || stages.is_empty() {
+        let all = self.places();
+        let running: Vec<(UploadNo, bool)> =
+            self.running.lock().iter().map(|(no, running)| (*no, running.is_large)).collect();
+        if running.len() >= all {
             return Ok(());
         }
-        let due = self.store().read(|rows| rows.load_due_uploads(self.clock.now(), &stages, free + running))?;
-        for row in due.into_iter().take(free + running) {
+        let (now, stages) = (self.clock.now(), workable(self.hold()));
+        let (small, large) = self.store().read(|rows| {
+            let due = |sizes| rows.load_due_uploads(now, &stages, sizes, all + running.len());
+            Ok((due(0..LARGE)?, due(LARGE..i64::MAX as u64)?))
+        })?;
+        let numbers = |rows: Vec<UploadRow>| rows.into_iter().map(|row| row.no);
+        for (no, is_large) in Places::of(all).choose(&running, numbers(small), numbers(large)) {
+            let uploader = Arc::clone(self);
+            // Held until the row is in: its task may be over before.
             let mut running = self.running.lock();
-            if running.len() >= places || running.contains_key(&row.no) {
-                continue;
-            }
-            let (uploader, no) = (Arc::clone(self), row.no);
             let handle = tasks.spawn(async move { uploader.drive(no).await });
-            running.insert(no, handle);
+            running.insert(no, Running { handle, is_large });
         }
         Ok(())
     }
@@ -249,17 +253,11 @@ impl Uploader {
     /// Rows worked on at once: as good as none of them while somebody waits for a copy into the mount. The copy wants
     /// the disk and the processor now; what is put off here is not lost, it keeps them busy afterwards.
     fn places(&self) -> usize {
-        if self.gives_way() { WHILE_COPYING } else { self.options.uploads * 2 }
+        if self.gives_way() { WHILE_COPYING } else { self.options.uploads.max(1) * 2 }
     }
 
     fn gives_way(&self) -> bool {
         self.namespace.traffic().is_heavy(Instant::now())
-    }
-
-    /// Paused and offline, what needs the network waits; what does not goes on.
-    fn may_work_on(&self, stage: Stage) -> bool {
-        let local = matches!(stage, Stage::Settling | Stage::Incomplete | Stage::Registered | Stage::Removed);
-        local || !(self.is_paused() || self.is_offline())
     }
 
     /// Takes one upload as far as it goes.
@@ -267,15 +265,15 @@ impl Uploader {
         let _place = Place { uploader: self, no };
         let mut fresh = false;
         while let Ok(Some(row)) = self.store().read(|rows| rows.load_upload(no)) {
-            let due = row.parked.is_none() && row.due <= self.clock.now() && self.may_work_on(row.stage);
-            if !due {
+            let due = row.parked.is_none() && row.due <= self.clock.now();
+            if !due || !(is_local(row.stage) || self.hold().is_none()) {
                 return;
             }
             let outcome = self.step(&row, !fresh).await;
             fresh = true;
             match outcome {
                 Ok(Next::Again) => *self.offline_until.lock() = None,
-                Ok(Next::Wait) | Err(StepError::Lost) => return,
+                Ok(Next::Wait) | Err(StepError::Lost | StepError::Held) => return,
                 Err(error) => {
                     if !self.note_failure(&row, &error).await {
                         return;
@@ -315,8 +313,8 @@ impl Uploader {
         for no in running {
             let row = self.store().read(|rows| rows.load_upload(no)).ok().flatten();
             let void = row.is_none_or(|row| row.parked.is_some() || row.is_held() || row.stage == Stage::Removed);
-            if let (true, Some(handle)) = (void, self.running.lock().get(&no)) {
-                handle.abort();
+            if let (true, Some(running)) = (void, self.running.lock().get(&no)) {
+                running.handle.abort();
             }
         }
     }
@@ -325,7 +323,7 @@ impl Uploader {
     async fn note_failure(&self, row: &UploadRow, error: &StepError) -> bool {
         tracing::info!(upload = row.no.0, stage = ?row.stage, %error, "a step of an upload did not come to its end");
         let answer = match error {
-            StepError::Lost => return false,
+            StepError::Lost | StepError::Held => return false,
             StepError::Remote { call, error } => {
                 self.note_silence(error, row.attempts);
                 on_answer(*call, error, row.attempts)
@@ -497,6 +495,11 @@ impl Uploader {
     pub(super) fn note_over(&self, no: UploadNo) {
         self.sent.lock().remove(&no);
     }
+}
+
+/// Held, what needs the network waits; what does not goes on.
+fn workable(hold: Option<Hold>) -> Vec<Stage> {
+    WORKED_ON.into_iter().filter(|stage| hold.is_none() || is_local(*stage)).collect()
 }
 
 /// A place among those that run; given back when the task ends, however it does.

@@ -41,7 +41,9 @@ fn check_photos(device: &Device, dir: &str, photos: &[(String, Vec<u8>)]) {
     assert_eq!(sorted(&device.path(dir)), names);
     for (name, bytes) in photos {
         let path = device.path(dir).join(name);
-        assert_eq!(fs::metadata(&path).expect("it is there").len(), bytes.len() as u64, "{name}");
+        let found = fs::metadata(&path).expect("it is there");
+        assert_eq!(found.len(), bytes.len() as u64, "{name}");
+        assert_eq!(found.nlink(), 1, "{name}: what is seen exists once at least, also after a first pull");
         assert!(&fs::read(&path).expect("it reads") == bytes, "{dir}/{name} reads otherwise than it was written");
     }
 }

@@ -10,6 +10,7 @@ mod common;
 
 mod copying;
 mod devices;
+mod flow;
 mod kills;
 mod ledger;
 mod links;

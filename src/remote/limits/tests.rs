@@ -22,9 +22,13 @@ struct Play {
 
 impl Play {
     fn new(limit: u32, window_secs: u64) -> Self {
+        Self::expecting(None, limit, window_secs)
+    }
+
+    fn expecting(expected: Option<u32>, limit: u32, window_secs: u64) -> Self {
         Self {
             start: Instant::now(),
-            state: PathState::default(),
+            state: PathState::new(expected),
             limit,
             window: Duration::from_secs(window_secs),
             began: None,
@@ -44,13 +48,13 @@ impl Play {
     /// One call at `at`: whether it was let through, `None` where it had to wait.
     fn call(&mut self, at: Duration) -> Option<bool> {
         let now = self.start + at;
-        let Admission::Go { probe } = self.state.admit(now, &PACE) else { return None };
+        let Admission::Go(kind) = self.state.admit(now, &PACE) else { return None };
         let taken = self.server_takes(at);
         if taken {
-            self.state.pass(probe, now);
+            self.state.pass(kind, self.state.window, now);
         } else {
             self.refusals.push(at);
-            self.state.refuse(probe, self.state.window, now, None, &PACE);
+            self.state.refuse(kind, self.state.window, now, None, &PACE);
         }
         Some(taken)
     }
@@ -69,8 +73,65 @@ fn a_minutes_limit_is_learned_and_then_kept_without_refusals() {
     assert_eq!(play.state.learned, Some(500));
     let first = play.refusals.len();
     assert!((2..=9).contains(&first), "{first} refusals in the first minute");
-    assert_eq!(play.press(60, 120), 500);
-    assert_eq!(play.refusals.len(), first, "the second minute meets no refusal");
+    let later: u32 = (1..11).map(|minute| play.press(minute * 60, minute * 60 + 60)).sum();
+    assert!(later >= 4990, "{later} in ten minutes");
+    let tests = play.refusals.len() - first;
+    assert!((1..=5).contains(&tests), "{tests} tests in ten minutes");
+}
+
+#[test]
+fn a_stated_limit_is_used_up_and_never_refused_twice_in_a_row() {
+    let mut play = Play::expecting(Some(500), 500, 60);
+    let passed: u32 = (0..30).map(|minute| play.press(minute * 60, minute * 60 + 60)).sum();
+    assert!(passed >= 30 * 495, "{passed} in half an hour");
+    assert!((1..=6).contains(&play.refusals.len()), "{:?}", play.refusals);
+    assert!(play.refusals.windows(2).all(|pair| pair[1] - pair[0] > Duration::from_secs(60)), "{:?}", play.refusals);
+}
+
+#[test]
+fn a_server_without_the_stated_limit_is_not_held_to_it() {
+    let mut play = Play::expecting(Some(500), u32::MAX, 60);
+    assert!(play.press(0, 60) > 5900, "a call every 10 ms");
+    assert!(play.refusals.is_empty());
+}
+
+#[test]
+fn a_stated_limit_that_another_client_shares_is_waited_out() {
+    let mut play = Play::expecting(Some(500), 500, 60);
+    for _ in 0..450 {
+        play.server_takes(Duration::ZERO);
+    }
+    assert_eq!(play.press(50, 110), 50, "the path is shut for as long as the other's window may last");
+    assert_eq!(play.refusals.len(), 1);
+    assert!(play.press(110, 180) >= 495, "the other client is gone");
+    assert!(play.refusals.len() <= 2, "{:?}", play.refusals);
+}
+
+#[test]
+fn a_test_waits_for_the_answers_to_all_calls_and_goes_alone() {
+    let (mut state, now) = (PathState::new(Some(2)), Instant::now());
+    assert_eq!(state.admit(now, &PACE), Admission::Go(Kind::Plain));
+    assert_eq!(state.admit(now, &PACE), Admission::Go(Kind::Plain));
+    assert_eq!(state.admit(now, &PACE), Admission::AfterAnswer);
+    state.pass(Kind::Plain, 1, now);
+    assert_eq!(state.admit(now, &PACE), Admission::AfterAnswer);
+    state.pass(Kind::Plain, 1, now);
+    assert_eq!(state.admit(now, &PACE), Admission::Go(Kind::Test));
+    assert_eq!(state.admit(now, &PACE), Admission::AfterAnswer);
+    state.refuse(Kind::Test, 1, now, None, &PACE);
+    assert_eq!(state.admit(now, &PACE), Admission::At(now + PACE.window));
+    assert_eq!(state.learned, Some(2));
+}
+
+#[test]
+fn a_window_lasts_from_the_answer_to_its_first_call() {
+    let (mut state, now) = (PathState::new(Some(1)), Instant::now());
+    state.admit(now, &PACE);
+    let late = now + Duration::from_secs(5);
+    state.pass(Kind::Plain, 1, late);
+    assert_eq!(state.admit(late, &PACE), Admission::Go(Kind::Test));
+    state.refuse(Kind::Test, 1, late, None, &PACE);
+    assert_eq!(state.admit(late, &PACE), Admission::At(late + PACE.window), "the server's window began in between");
 }
 
 #[test]
@@ -114,15 +175,15 @@ fn another_clients_share_is_met_and_the_window_found_again() {
 fn calls_in_flight_at_a_refusal_are_counted_right() {
     let (mut state, now) = (PathState::default(), Instant::now());
     for _ in 0..8 {
-        assert_eq!(state.admit(now, &PACE), Admission::Go { probe: false });
+        assert_eq!(state.admit(now, &PACE), Admission::Go(Kind::Plain));
     }
     for _ in 0..3 {
-        state.refuse(false, state.window, now, None, &PACE);
+        state.refuse(Kind::Plain, state.window, now, None, &PACE);
     }
     let probed = now + PACE.probe;
-    assert_eq!(state.admit(probed, &PACE), Admission::Go { probe: true });
-    assert_eq!(state.admit(probed, &PACE), Admission::AfterProbe);
-    state.refuse(true, state.window, probed, None, &PACE);
+    assert_eq!(state.admit(probed, &PACE), Admission::Go(Kind::Probe));
+    assert_eq!(state.admit(probed, &PACE), Admission::AfterAnswer);
+    state.refuse(Kind::Probe, state.window, probed, None, &PACE);
     assert_eq!(state.learned, Some(5));
 }
 
@@ -130,7 +191,7 @@ fn calls_in_flight_at_a_refusal_are_counted_right() {
 fn a_server_that_says_when_is_believed() {
     let (mut state, now) = (PathState::default(), Instant::now());
     state.admit(now, &PACE);
-    state.refuse(false, state.window, now, Some(Duration::from_secs(30)), &PACE);
+    state.refuse(Kind::Plain, state.window, now, Some(Duration::from_secs(30)), &PACE);
     assert_eq!(state.admit(now + PACE.probe, &PACE), Admission::At(now + Duration::from_secs(30)));
 }
 
@@ -138,12 +199,12 @@ fn a_server_that_says_when_is_believed() {
 fn a_probe_whose_outcome_is_lost_leaves_the_way_free() {
     let (mut state, now) = (PathState::default(), Instant::now());
     state.admit(now, &PACE);
-    state.refuse(false, state.window, now, None, &PACE);
+    state.refuse(Kind::Plain, state.window, now, None, &PACE);
     let later = now + PACE.probe;
-    assert_eq!(state.admit(later, &PACE), Admission::Go { probe: true });
-    state.abandon(true, later, &PACE);
+    assert_eq!(state.admit(later, &PACE), Admission::Go(Kind::Probe));
+    state.abandon(Kind::Probe, later, &PACE);
     assert_eq!(state.admit(later, &PACE), Admission::At(later + PACE.probe));
-    assert_eq!(state.admit(later + PACE.probe, &PACE), Admission::Go { probe: true });
+    assert_eq!(state.admit(later + PACE.probe, &PACE), Admission::Go(Kind::Probe));
 }
 
 #[tokio::test]
@@ -182,7 +243,7 @@ async fn a_waiting_call_goes_when_the_probe_has_passed() {
     let limits = Arc::new(Limits::new(LimitPace { probe: Duration::from_millis(5), ..PACE }));
     limits.enter("/x", limits.deadline()).await.unwrap().refuse(None);
     let probe = limits.enter("/x", limits.deadline()).await.unwrap();
-    assert!(probe.probe);
+    assert_eq!(probe.kind, Kind::Probe);
     let waiting = tokio::spawn({
         let limits = Arc::clone(&limits);
         async move { limits.enter("/x", limits.deadline()).await.unwrap().pass() }
@@ -203,7 +264,7 @@ fn the_path_that_opens_sooner_is_taken() {
         let mut state = path.state.lock();
         state.admit(now, &PACE);
         let window = state.window;
-        state.refuse(false, window, now, Some(Duration::from_secs(secs)), &PACE);
+        state.refuse(Kind::Plain, window, now, Some(Duration::from_secs(secs)), &PACE);
     };
     close("/a", 20);
     assert_eq!(limits.soonest(&["/a", "/b"]), Some("/b"));

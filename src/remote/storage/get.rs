@@ -52,6 +52,7 @@ impl Storage {
             if (body.len() + piece.len()) as u64 > longest {
                 return Err(malformed(format!("the object is longer than {longest} bytes")));
             }
+            self.down.pass(piece.len()).await;
             body.extend_from_slice(&piece);
         }
         Ok(body)
@@ -71,6 +72,7 @@ impl Storage {
         let mut missing = expected;
         while let Some(mut piece) = next_piece(STORAGE, &mut response, self.timeouts.stall).await? {
             self.received.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            self.down.pass(piece.len()).await;
             skip_bytes(&mut piece, &mut skip);
             if piece.len() > missing && !whole_body {
                 return Err(malformed("the body is longer than its range"));

@@ -7,6 +7,7 @@ mod get;
 mod kept;
 mod put;
 mod stream;
+mod throttle;
 
 pub(super) use kept::{KeptUrl, KeptUrls};
 
@@ -15,7 +16,9 @@ use super::error::{RemoteError, RemoteResult, STORAGE};
 use super::fault;
 use super::options::{HttpOptions, Timeouts, build_storage_client};
 use reqwest::{Client, RequestBuilder, Response, Url};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use throttle::Throttle;
 use tokio::time::timeout;
 
 /// The storage, wherever the presigned URLs point.
@@ -24,11 +27,19 @@ pub(super) struct Storage {
     timeouts: Timeouts,
     /// Bytes of objects that came in.
     pub(super) received: AtomicU64,
+    up: Arc<Throttle>,
+    down: Throttle,
 }
 
 impl Storage {
     pub(super) fn new(options: &HttpOptions) -> RemoteResult<Self> {
-        Ok(Self { http: build_storage_client(options)?, timeouts: options.timeouts, received: AtomicU64::new(0) })
+        Ok(Self {
+            http: build_storage_client(options)?,
+            timeouts: options.timeouts,
+            received: AtomicU64::new(0),
+            up: Arc::new(Throttle::new(options.upload_limit)),
+            down: Throttle::new(options.download_limit),
+        })
     }
 
     /// Sends a request without a body of its own and checks the status.

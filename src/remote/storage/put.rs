@@ -45,7 +45,7 @@ impl Storage {
             .header(CONTENT_LENGTH, part.length)
             .header(CONTENT_MD5, B64::of(part.md5).0)
             .header(CONTENT_TYPE, "application/octet-stream")
-            .body(Body::wrap_stream(stream_of(body, &progress)));
+            .body(Body::wrap_stream(stream_of(body, &progress, &self.up)));
         let response = self.send_watched(request, &progress).await?;
         let response = self.check(response).await?;
         if !progress.is_sent() {

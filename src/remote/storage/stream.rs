@@ -1,5 +1,6 @@
 //! What is put, as a stream: made one piece ahead, sent with back-pressure, and watched for stalls.
 
+use super::throttle::Throttle;
 use crate::base::sync::Mutex;
 use crate::remote::api::{ObjectBody, ObjectSource};
 use bytes::Bytes;
@@ -14,8 +15,6 @@ use tokio::time::Instant;
 
 /// The source makes at most this much at a time.
 const PIECE: u64 = 1 << 20;
-/// The connection takes this much at a time, so that a slow line is told from a dead one: 64 KiB in 15 s.
-const FRAME: usize = 64 << 10;
 
 /// How far a put has come; shared by the stream and whoever waits for the answer.
 pub(super) struct Progress(Mutex<Phase>);
@@ -24,7 +23,7 @@ pub(super) struct Progress(Mutex<Phase>);
 enum Phase {
     /// The connection is to take bytes, since then.
     Sending(Instant),
-    /// The source makes bytes: nobody's stall.
+    /// The source makes bytes, or the rate's limit holds them back: nobody's stall.
     Making,
     /// All is handed over, since then.
     Sent(Instant),
@@ -68,9 +67,15 @@ impl Progress {
 pub(super) fn stream_of(
     body: &ObjectBody,
     progress: &Arc<Progress>,
+    throttle: &Arc<Throttle>,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    let feed =
-        Feed { piece: Bytes::new(), maker: Maker::of(body), missing: body.length(), progress: Arc::clone(progress) };
+    let feed = Feed {
+        piece: Bytes::new(),
+        maker: Maker::of(body),
+        missing: body.length(),
+        progress: Arc::clone(progress),
+        throttle: Arc::clone(throttle),
+    };
     unfold(Some(feed), |feed| async {
         let mut feed = feed?;
         match feed.next_frame().await {
@@ -90,6 +95,7 @@ struct Feed {
     /// What has not been handed over yet; once nothing is, nobody asks for more.
     missing: u64,
     progress: Arc<Progress>,
+    throttle: Arc<Throttle>,
 }
 
 impl Feed {
@@ -102,7 +108,9 @@ impl Feed {
             let Some(piece) = self.maker.next_piece().await? else { return Ok(None) };
             self.piece = piece;
         }
-        let frame = self.piece.split_to(FRAME.min(self.piece.len()));
+        let frame = self.piece.split_to(self.throttle.frame().min(self.piece.len()));
+        self.progress.set(Phase::Making);
+        self.throttle.pass(frame.len()).await;
         self.missing = self.missing.saturating_sub(frame.len() as u64);
         let now = Instant::now();
         self.progress.set(if self.missing == 0 { Phase::Sent(now) } else { Phase::Sending(now) });
@@ -170,12 +178,12 @@ mod tests {
 
     async fn collect(body: &ObjectBody) -> (io::Result<Vec<u8>>, Arc<Progress>) {
         let progress = Progress::new();
-        let mut stream = Box::pin(stream_of(body, &progress));
+        let mut stream = Box::pin(stream_of(body, &progress, &Arc::new(Throttle::new(None))));
         let mut bytes = Vec::new();
         while let Some(frame) = stream.next().await {
             match frame {
                 Ok(frame) => {
-                    assert!(!frame.is_empty() && frame.len() <= FRAME);
+                    assert!(!frame.is_empty() && frame.len() <= 64 << 10);
                     bytes.extend_from_slice(&frame);
                 }
                 Err(error) => return (Err(error), progress),

@@ -371,7 +371,8 @@ async fn a_server_without_the_twin_is_not_asked_for_it_again() {
         _ => Reply::new(404, &[], ""),
     })
     .await;
-    let limits = LimitPace { probe: Duration::from_millis(50), ..LimitPace::default() };
+    let millis = Duration::from_millis;
+    let limits = LimitPace { probe: millis(50), window: millis(100), ..LimitPace::default() };
     let remote = HttpRemote::new(HttpOptions { limits, ..options(&server.origin) }).unwrap();
     for _ in 0..2 {
         remote.fetch_put_target(100, [7; 16]).await.unwrap();
