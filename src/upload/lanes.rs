@@ -17,9 +17,10 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Of `all` places. Small files may have each that no large one has, but one is always theirs.
+    /// Of `all` places. Small files may have each that no large one has, but one is always theirs; a single place is a
+    /// large file's only while no small one is due.
     pub(super) fn of(all: usize) -> Self {
-        Self { small: all, large: LARGE_PLACES.min(all.saturating_sub(1)).max(1) }
+        Self { small: all, large: LARGE_PLACES.min(all.saturating_sub(1)) }
     }
 
     /// Whom to start: `running` are at work already; `small` and `large` are due, each in its order.
@@ -33,10 +34,13 @@ impl Places {
         let large_running = running.iter().filter(|(_, is_large)| *is_large).count();
         let free = self.small.saturating_sub(running.len());
         let large_free = self.large.saturating_sub(large_running).min(free);
-        let mut chosen: Vec<(UploadNo, bool)> =
-            large.into_iter().filter(idle).take(large_free).map(|no| (no, true)).collect();
+        let mut large = large.into_iter().filter(idle).map(|no| (no, true));
+        let mut chosen: Vec<(UploadNo, bool)> = large.by_ref().take(large_free).collect();
         let rest = free - chosen.len();
         chosen.extend(small.into_iter().filter(idle).take(rest).map(|no| (no, false)));
+        if chosen.is_empty() && self.large == 0 {
+            chosen.extend(large.take(free));
+        }
         chosen
     }
 }
@@ -73,5 +77,7 @@ mod tests {
         assert_eq!(places.choose(&running, numbers(7..9), []), [(UploadNo(8), false)]);
         assert_eq!(places.choose(&[(UploadNo(1), true), (UploadNo(2), false)], numbers(3..9), numbers(9..12)), []);
         assert_eq!(places.choose(&running, numbers(8..9), numbers(20..22)), [(UploadNo(20), true)]);
+        assert_eq!(Places::of(1).choose(&[], numbers(1..3), numbers(20..22)), [(UploadNo(1), false)]);
+        assert_eq!(Places::of(1).choose(&[], [], numbers(20..22)), [(UploadNo(20), true)]);
     }
 }
