@@ -184,8 +184,11 @@ impl Uploader {
     pub async fn drive_due(self: &Arc<Self>) -> Result<(), StepError> {
         let mut driven = HashSet::new();
         loop {
-            let stages: Vec<Stage> = WORKED_ON.into_iter().filter(|stage| self.may_work_on(*stage)).collect();
-            let due = self.store().read(|rows| rows.load_due_uploads(self.clock.now(), &stages, driven.len() + 1))?;
+            let (now, stages) = (self.clock.now(), workable(self.hold()));
+            let due = self.store().read(|rows| {
+                // Those that were driven may be due again; one more than they is enough.
+                rows.load_due_uploads(now, &stages, 0..i64::MAX as u64, driven.len() + 1)
+            })?;
             match due.iter().find(|row| driven.insert(row.no)) {
                 Some(row) => self.drive(row.no).await,
                 None => return self.clear_due().await,
