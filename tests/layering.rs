@@ -73,6 +73,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         &[
             "base",
             "crypto",
+            "tree",
             "store",
             "remote",
             "account",
