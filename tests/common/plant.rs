@@ -7,7 +7,7 @@ use entefs::base::{AlbumId, AlbumKind, B64, FileId, FileKind, Timestamp};
 use entefs::crypto::{
     self, CHUNK_OVERHEAD, CollectionKey, ContentHash, FileKey, StreamHeader, StreamSealer, seal_blob,
 };
-use entefs::remote::{HttpRemote, ObjectBody, PutTarget, RemoteApi, RemoteResult};
+use entefs::remote::{HttpRemote, ObjectBody, Part, PutTarget, RemoteApi, RemoteResult};
 use entefs::upload::record::{PhotoFacts, base_metadata};
 use entefs::wire::{MetadataAttributes, ObjectAttributes, RegisterFile};
 use futures_util::StreamExt;
@@ -83,6 +83,9 @@ async fn upload(remote: &HttpRemote, album: AlbumId, album_key: &CollectionKey, 
 }
 
 async fn put(remote: &HttpRemote, target: PutTarget, object: Vec<u8>) -> RemoteResult<String> {
-    remote.put_part(&target.parts[0], ObjectBody::Bytes(Bytes::from(object))).await?;
+    let etag = remote.put_part(&target.parts[0], ObjectBody::Bytes(Bytes::from(object))).await?;
+    if let Some(url) = &target.complete_url {
+        remote.complete_parts(url, &[Part { number: 1, etag }]).await?;
+    }
     Ok(target.object_key)
 }
