@@ -197,7 +197,8 @@ fn a_file_from_the_spool_is_the_cached_file_by_a_rename() {
         let cache = open_cache(dir.path(), 64 * MIB);
         let file = cache.get(key(&cache, 3), 300 * KIB as u64);
         assert!(is_whole(&file, 3, 300 * KIB));
-        assert_eq!(disk_bytes(dir.path()), cache.usage().bytes, "old sealings are gone");
+        // A sealing is 68 KiB; the filesystem may keep one 4 KiB block of its own for where the pieces lie.
+        assert!(disk_bytes(dir.path()).abs_diff(cache.usage().bytes) <= 4096, "old sealings are gone");
         assert!(cache.usage().bytes < 400 * KIB as u64 + CELLS_AT);
         // Evicted and fetched again, in the places its map names.
         assert!(cache.shrink(1) > 0);

@@ -96,10 +96,9 @@ async fn the_four_shapes_of_a_refusal_are_read() {
 #[tokio::test]
 async fn a_session_that_is_over_is_said_at_once() {
     let server = always(Reply::json(401, r#"{"error":"token expired"}"#)).await;
-    let begun = std::time::Instant::now();
     let error = remote(&server).fetch_range(FileId(1), 0..1, &mut Vec::new()).await.expect_err("no session");
     assert!(error.is_session_over() && error.retry() == Retry::Park(ParkReason::Session));
-    assert!(begun.elapsed() < Duration::from_millis(100) && server.requests().len() == 1, "no retry loop");
+    assert_eq!(server.requests().len(), 1, "no retry loop");
 }
 
 #[tokio::test]
