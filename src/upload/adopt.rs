@@ -216,16 +216,12 @@ fn adopt(
         None if tx.load_content_by_ino(stray.record.ino)?.is_none() => stray.record.ino,
         _ => tx.next_ino()?,
     };
-    let mut row = row_of(stray, ino, now);
+    let row = row_of(stray, ino, now);
     if removed {
         let no = tx.insert_upload(&row)?;
         return Ok(tx.save_upload_kept(no, Kept::Marked)?);
     }
-    row.settle(now, settle);
-    if stray.record.poisoned {
-        row.parked = Some(ParkReason::Interrupted);
-    }
-    tx.insert_upload(&row)?;
+    insert_settling(tx, row, stray, now, settle)?;
     place(tx, rules, stray, ino, dirty)?;
     let text = "a file that was accepted was found without its entry and has been put back".to_owned();
     Ok(tx.insert_trouble(&Trouble { at: now, kind: "adopted".into(), text })?)
@@ -246,15 +242,27 @@ fn take_over(
         tx.save_upload(&UploadRow { stage: Stage::Removed, due: now, parked: None, ..older })?;
         tx.save_upload_hash(older.no, None)?;
     }
-    let mut row = UploadRow { supersedes: node.file, adopted: false, ..row_of(stray, node.ino, now) };
+    let row = UploadRow { supersedes: node.file, adopted: false, ..row_of(stray, node.ino, now) };
+    insert_settling(tx, row, stray, now, settle)?;
+    let (mtime, ctime) = (stray.record.mtime, stray.record.ctime);
+    tx.save_node(&NodeRow { vault: Some(stray.id), size: stray.len, mtime, ctime, ..node.clone() })?;
+    dirty.ino(node.ino);
+    Ok(())
+}
+
+/// Its row goes the way of a file just closed; one with a failed write waits for a person.
+fn insert_settling(
+    tx: &Tx<'_>,
+    mut row: UploadRow,
+    stray: &Stray,
+    now: Timestamp,
+    settle: Duration,
+) -> Result<(), StepError> {
     row.settle(now, settle);
     if stray.record.poisoned {
         row.parked = Some(ParkReason::Interrupted);
     }
     tx.insert_upload(&row)?;
-    let (mtime, ctime) = (stray.record.mtime, stray.record.ctime);
-    tx.save_node(&NodeRow { vault: Some(stray.id), size: stray.len, mtime, ctime, ..node.clone() })?;
-    dirty.ino(node.ino);
     Ok(())
 }
 

@@ -81,9 +81,7 @@ impl Vfs {
         self.bells.uploads.ring();
         Ok(())
     }
-}
 
-impl Vfs {
     /// From here on the new file alone is enough: killed before its first sync, it comes back as the version it began
     /// from, and never as neither (I1).
     fn commit_start(&self, state: &LocalState, vault: &SpoolFile, superseded: Option<VaultId>) -> VfsResult<()> {
