@@ -41,7 +41,7 @@ pub struct HttpRemote {
 
 impl HttpRemote {
     /// # Errors
-    /// [`RemoteError::Address`] for an endpoint that no request can go to.
+    /// [`super::RemoteError::Address`] for an endpoint that no request can go to.
     pub fn new(options: HttpOptions) -> RemoteResult<Self> {
         Ok(Self {
             api: ApiClient::new(&options)?,

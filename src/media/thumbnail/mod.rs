@@ -59,7 +59,7 @@ pub enum ThumbnailError {
     Malformed(String),
 }
 
-/// Makes the thumbnail of an image. `orientation` is what [`super::probe`] found.
+/// Makes the thumbnail of an image. `orientation` is what [`super::probe()`] found.
 ///
 /// # Errors
 /// [`ThumbnailError::Unsupported`] for video, for an AVIF in tiles, and for a RAW without a preview.
