@@ -183,6 +183,9 @@ fn adopt_strays(
     settle: Duration,
     found: &mut Adoption,
 ) -> Result<(), StepError> {
+    // Directories are made on the way, and must not take the number of a file that comes later (I8).
+    namespace
+        .commit(Origin::Elsewhere, |tx, _| strays.iter().try_for_each(|stray| tx.raise_next_ino(stray.record.ino)))?;
     let superseded: HashSet<VaultId> = strays.iter().filter_map(|stray| stray.record.supersedes).collect();
     for stray in strays {
         let dead = stray.record.removed || superseded.contains(&stray.id);
@@ -207,9 +210,8 @@ fn adopt(
     settle: Duration,
     dirty: &mut Dirty,
 ) -> Result<(), StepError> {
-    tx.raise_next_ino(stray.record.ino)?;
     let older = tx.load_node(stray.record.ino)?;
-    if let Some(node) = older.as_ref().filter(|node| node.vault == stray.record.supersedes && !removed) {
+    if let Some(node) = older.as_ref().filter(|node| is_newer(stray, node) && !removed) {
         return take_over(tx, node, stray, now, settle, dirty);
     }
     let ino = match older {
@@ -225,6 +227,12 @@ fn adopt(
     place(tx, rules, stray, ino, dirty)?;
     let text = "a file that was accepted was found without its entry and has been put back".to_owned();
     Ok(tx.insert_trouble(&Trouble { at: now, kind: "adopted".into(), text })?)
+}
+
+/// Whether it has new bytes for what this file shows: the version that it says it supersedes, or a photo in Ente.
+fn is_newer(stray: &Stray, node: &NodeRow) -> bool {
+    let has_version = node.kind == NodeKind::File && (node.vault.is_some() || node.file.is_some());
+    has_version && node.vault == stray.record.supersedes
 }
 
 /// The newest version of a file: its row was lost, that of the version before it was not (a power cut within the group

@@ -234,6 +234,29 @@ fn undo_works_on_what_a_mount_left() {
     assert_eq!(world.client().photos().len(), 3);
 }
 
+/// The directories that are made anew on the way take no number of a file that is found later.
+#[test]
+fn with_the_database_lost_every_file_is_in_its_own_directory_again() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    command(&device, &["pause"]);
+    let files: Vec<PathBuf> = (0..12).map(|n| device.path(&format!("Drop/One/Dir {n}/{n}.jpg"))).collect();
+    for (number, file) in (0..).zip(&files) {
+        fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
+        fs::write(file, jpeg(number, 3000)).expect("a photo");
+    }
+    device.kill(Kill::AndClear);
+    for name in ["entefs.db", "entefs.db-wal", "entefs.db-shm"] {
+        let _ = fs::remove_file(device.state.join(name));
+    }
+    device.mount();
+    for (number, file) in (0..).zip(&files) {
+        assert!(fs::read(file).expect("it is back") == jpeg(number, 3000), "{} has its own bytes", file.display());
+    }
+    device.wait_idle();
+    assert_eq!(world.client().photos().len(), files.len());
+}
+
 /// A removed file says so itself, so that with the database lost it does not rise again.
 #[test]
 fn a_removed_file_stays_removed_with_the_database_lost() {
