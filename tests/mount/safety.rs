@@ -52,7 +52,7 @@ fn rm_rf_of_all_albums_trips_the_brake_and_undo_restores_every_membership() {
     assert!(device.status().removals.held_since.is_none() && device.status().removals.allowed_until.is_some());
     let done = rm_rf_albums(&device);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    assert_eq!(sorted(&device.path("Albums")), [""; 0]);
+    assert_eq!(sorted(&device.path("Albums")), [""; 0], "{:?}", device.status().troubles);
     device.wait_idle();
     let after = memberships(world.client());
     assert_eq!(after.len(), photos);
