@@ -166,9 +166,10 @@ impl Sync {
     }
 
     async fn remote_id(&self, album: AlbumNo) -> Result<AlbumId, SyncError> {
-        // One that is to be deleted next is still there: what leaves it goes before.
+        // One look: between two, a person can remove the album, and what leaves it would be refused. One that is to be
+        // deleted next is still there: what leaves it goes before.
         let row = self.store().read(|rows| rows.load_album(album))?;
-        if let Some(id) = row.filter(|row| row.state == AlbumState::Deleting).and_then(|row| row.remote) {
+        if let Some(id) = row.filter(|row| row.state != AlbumState::Deleted).and_then(|row| row.remote) {
             return Ok(id);
         }
         match self.albums.make_remote(album).await {
