@@ -401,6 +401,7 @@ fn row_of(node: &NodeRow, now: Nanos) -> UploadRow {
         frozen: false,
         killed: false,
         adopted: false,
+        half: None,
     }
 }
 

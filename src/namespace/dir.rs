@@ -1,5 +1,6 @@
 //! The table of one directory: names to inodes, with offsets that stay while it is being listed.
 
+use super::attr::Attr;
 use crate::base::{AlbumNo, FileId, Ino, Name};
 use crate::tree::{DirKind, EntryKind, FixedPlace};
 use std::collections::HashMap;
@@ -64,6 +65,17 @@ pub struct Entry {
     pub key: EntryKey,
 }
 
+/// One name as a listing has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'a> {
+    /// The offset after it.
+    pub next: u64,
+    pub entry: &'a Entry,
+    pub attr: Attr,
+    /// Of a live photo.
+    pub is_half: bool,
+}
+
 /// The names of one directory. A slot is an offset: while [`Self::listings`] is not zero a freed one is not
 /// used again, and an entry that is renamed keeps its own, so a listing neither skips nor repeats (5.2).
 #[derive(Debug)]
@@ -94,6 +106,15 @@ impl DirTable {
 
     pub(super) fn get_member(&self, key: EntryKey) -> Option<&Entry> {
         self.slots[*self.by_member.get(&key)? as usize].as_ref()
+    }
+
+    /// Whether both halves of a live photo are here, and this is one of them.
+    pub(super) fn is_half(&self, key: EntryKey) -> bool {
+        match key {
+            EntryKey::Photo(file) => self.by_member.contains_key(&EntryKey::Clip(file)),
+            EntryKey::Clip(_) => true,
+            _ => false,
+        }
     }
 
     /// The entry that the same photo or album has now.

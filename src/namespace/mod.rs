@@ -27,7 +27,7 @@ mod undo;
 
 pub use attr::{Attr, AttrKind, Defaults};
 pub use change::{Dirty, Invalidation, Origin};
-pub use dir::{DirInfo, Entry, EntryKey};
+pub use dir::{DirInfo, Entry, EntryKey, Listed};
 pub use drops::{Destination, album_named, destination, resolve_album};
 pub use error::NamespaceError;
 pub use members::{
@@ -181,22 +181,24 @@ impl Namespace {
         }
     }
 
-    /// Calls `each` with the entries from `offset` on (0: the first) and the offset after them, until it
-    /// answers `false`.
+    /// Whether a name is half of a live photo, whose other half goes where it goes (semantics 1.2).
     ///
     /// # Errors
     /// As [`Self::lookup`].
-    pub fn list(
-        &self,
-        dir: Ino,
-        offset: u64,
-        mut each: impl FnMut(u64, &Entry, &Attr) -> bool,
-    ) -> Result<(), NamespaceError> {
+    pub fn is_half(&self, dir: Ino, key: EntryKey) -> Result<bool, NamespaceError> {
+        Ok(self.with_dir(dir, |memo| memo.dir(dir).map(|table| table.is_half(key)))?.unwrap_or(false))
+    }
+
+    /// Calls `each` with the entries from `offset` on (0: the first), until it answers `false`.
+    ///
+    /// # Errors
+    /// As [`Self::lookup`].
+    pub fn list(&self, dir: Ino, offset: u64, mut each: impl FnMut(Listed<'_>) -> bool) -> Result<(), NamespaceError> {
         self.with_dir(dir, |memo| {
             let table = memo.dir(dir)?;
             for (next, entry) in table.from(offset) {
                 let Some(attr) = memo.attr(entry.ino) else { continue };
-                if !each(next, entry, &attr) {
+                if !each(Listed { next, entry, attr, is_half: table.is_half(entry.key) }) {
                     break;
                 }
             }

@@ -98,8 +98,8 @@ impl House {
     pub(super) fn shown(&self, dir: Ino) -> Vec<String> {
         let mut names = Vec::new();
         self.names
-            .list(dir, 0, |_, entry, _| {
-                names.push(String::from_utf8(entry.name.to_vec()).unwrap());
+            .list(dir, 0, |listed| {
+                names.push(String::from_utf8(listed.entry.name.to_vec()).unwrap());
                 true
             })
             .unwrap();
@@ -298,7 +298,7 @@ fn a_local_rename_keeps_its_offset_and_tells_only_what_the_kernel_does_not_know(
     });
     house.names.begin_listing(dir).unwrap();
     let mut first = None;
-    house.names.list(dir, 0, |next, entry, _| first.replace((next, entry.name.clone())).is_some()).unwrap();
+    house.names.list(dir, 0, |listed| first.replace((listed.next, listed.entry.name.clone())).is_some()).unwrap();
     let (offset, first) = first.unwrap();
     let other = if &first[..] == b"a" { &b"b"[..] } else { b"a" };
     let ino = house.find(dir, std::str::from_utf8(other).unwrap()).unwrap().1.ino;
@@ -316,8 +316,8 @@ fn a_local_rename_keeps_its_offset_and_tells_only_what_the_kernel_does_not_know(
     let mut rest = Vec::new();
     house
         .names
-        .list(dir, offset, |_, entry, _| {
-            rest.push(entry.name.clone());
+        .list(dir, offset, |listed| {
+            rest.push(listed.entry.name.clone());
             true
         })
         .unwrap();

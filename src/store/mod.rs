@@ -40,7 +40,7 @@ pub use nodes::{NodeKind, NodeRow};
 pub use ops::{NewOp, OpKind, OpRow};
 pub use schema::SCHEMA_VERSION;
 pub use troubles::Trouble;
-pub use uploads::{Kept, StageTotals, UploadBlob, UploadRow};
+pub use uploads::{HalfOf, Kept, StageTotals, UploadBlob, UploadRow};
 
 use crate::base::sync::{Bell, Mutex, MutexGuard};
 use crate::crypto::DeviceKey;

@@ -147,6 +147,7 @@ fn an_upload_keeps_every_step() {
         frozen: false,
         killed: false,
         adopted: false,
+        half: None,
     };
     let no = write(&store, |tx| tx.insert_upload(&row));
     let due =

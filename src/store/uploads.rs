@@ -4,7 +4,7 @@ use super::error::{StoreError, StoreResult};
 use super::nodes::vault_of;
 use super::seal::Spot;
 use super::{Rows, Tx};
-use crate::base::{AlbumNo, B64, FileId, FileKind, Generation, Ino, ParkReason, Timestamp, UploadNo, VaultId};
+use crate::base::{AlbumNo, B64, FileId, FileKind, Generation, Ino, ParkReason, Part, Timestamp, UploadNo, VaultId};
 use crate::tree::Stage;
 use rusqlite::{OptionalExtension, Row, params};
 use std::ops::Range;
@@ -42,6 +42,15 @@ pub struct UploadRow {
     pub killed: bool,
     /// Found in the spool without a row: a photo with its bytes is it, whatever its name (I17).
     pub adopted: bool,
+    /// It is half of a live photo that is made of two files.
+    pub half: Option<HalfOf>,
+}
+
+/// Half of a live photo being made: the still's row goes on for both, the clip's waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HalfOf {
+    pub part: Part,
+    pub partner: UploadNo,
 }
 
 impl UploadRow {
@@ -123,7 +132,7 @@ pub struct StageTotals {
     pub bytes: u64,
 }
 
-const COLUMNS: &str = "no, ino, vault, stage, size, due, attempts, parked, since, as_is, target, supersedes, file, sent, frozen, killed, generation, adopted";
+const COLUMNS: &str = "no, ino, vault, stage, size, due, attempts, parked, since, as_is, target, supersedes, file, sent, frozen, killed, generation, adopted, part, partner";
 
 fn malformed() -> StoreError {
     StoreError::Malformed { table: "uploads" }
@@ -131,6 +140,12 @@ fn malformed() -> StoreError {
 
 fn reason_of(word: Option<String>) -> StoreResult<Option<ParkReason>> {
     word.map(|word| ParkReason::from_word(&word).ok_or_else(malformed)).transpose()
+}
+
+fn half_of(row: &Row<'_>) -> StoreResult<Option<HalfOf>> {
+    let Some(part) = row.get::<_, Option<i64>>(18)? else { return Ok(None) };
+    let part = Part::from_row(part).ok_or_else(malformed)?;
+    Ok(Some(HalfOf { part, partner: UploadNo(row.get(19)?) }))
 }
 
 fn upload_of(row: &Row<'_>) -> StoreResult<UploadRow> {
@@ -153,6 +168,7 @@ fn upload_of(row: &Row<'_>) -> StoreResult<UploadRow> {
         killed: row.get(15)?,
         generation: Some(Generation(row.get(16)?)).filter(|generation| generation.0 > 0),
         adopted: row.get(17)?,
+        half: half_of(row)?,
     })
 }
 
@@ -303,7 +319,7 @@ impl Tx<'_> {
     pub fn save_upload(&self, row: &UploadRow) -> StoreResult<()> {
         let mut update = self.conn.prepare_cached(
             "UPDATE uploads SET ino = ?2, vault = ?3, stage = ?4, size = ?5, due = ?6, attempts = ?7, parked = ?8, \
-             since = ?9, as_is = ?10, target = ?11, supersedes = ?12, file = ?13, sent = ?14, frozen = ?15, killed = ?16, generation = ?17, adopted = ?18 WHERE no = ?1",
+             since = ?9, as_is = ?10, target = ?11, supersedes = ?12, file = ?13, sent = ?14, frozen = ?15, killed = ?16, generation = ?17, adopted = ?18, part = ?19, partner = ?20 WHERE no = ?1",
         )?;
         update.execute(params![
             row.no.0,
@@ -324,6 +340,8 @@ impl Tx<'_> {
             row.killed,
             row.generation.unwrap_or_default().0,
             row.adopted,
+            row.half.map(|half| half.part.to_row()),
+            row.half.map(|half| half.partner.0),
         ])?;
         Ok(())
     }

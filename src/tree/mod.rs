@@ -7,6 +7,7 @@ mod brake;
 mod drops;
 mod junk;
 mod name;
+mod pair;
 mod place;
 mod plan;
 mod stage;
@@ -17,6 +18,7 @@ pub use brake::{ALBUM_WEIGHT, BrakeState, RemovalLimit, plan_brake};
 pub use drops::{AlbumMapping, Dedup, DropRules, DropSettings, OnDelete, album_name_for, is_camera_directory};
 pub use junk::{NameClass, NameRules, classify_directory};
 pub use name::{MAX_NAME, join_name, safe_name, split_name, suffixed};
+pub use pair::{are_halves, half_by_name, other_half_names};
 pub use place::{DirKind, FixedPlace};
 pub use plan::{
     EntryKind, Refusal, RemovalPlan, RenamePlan, RenameSource, RenameTarget, check_new_directory, check_new_file,

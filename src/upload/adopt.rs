@@ -295,6 +295,7 @@ fn row_of(stray: &Stray, ino: Ino, now: Timestamp) -> UploadRow {
         frozen: false,
         killed: false,
         adopted: true,
+        half: None,
     }
 }
 

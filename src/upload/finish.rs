@@ -1,16 +1,17 @@
 //! What follows once a photo is registered: its record, its place in the albums, the version it replaces, and what
 //! happened to its file meanwhile.
 
+use super::pair::{archive_places, load_clip};
 use super::parts::{Prepared, SealedMagic, Told};
 use super::sidecar::favor;
 use super::step::{StepError, forget_prepared, load_blob};
-use crate::base::{AlbumNo, FileId, Ino, Nanos, Part};
+use crate::base::{AlbumNo, ContentNo, FileId, Ino, Nanos, Part};
 use crate::namespace::{
     Destination, Dirty, add_photo, destination, directory_of, leave_album, move_photo, name_photo, path_of, relist,
 };
 use crate::store::{
-    ContentRow, Counter, FileFacts, Label, MemberRow, NameRow, NewContent, NodeKind, NodeRow, RawMagic, RawRecord, Tx,
-    UploadBlob, UploadRow,
+    ContentRow, Counter, FileFacts, Label, MemberRow, NameRow, NewContent, NodeKind, NodeRow, Place, RawMagic,
+    RawRecord, Tx, UploadBlob, UploadRow,
 };
 use crate::tree::{DropRules, NameClass, NameRules, Stage};
 
@@ -42,6 +43,7 @@ pub fn apply_registration(
     // Its membership shows it from here on, under its own inode.
     let becomes_photo = in_album.is_some() || node.as_ref().is_some_and(|node| node.kind == NodeKind::Shadow);
     let content = save_content(tx, file, &prepared, node.as_ref(), in_album.is_some(), dirty)?;
+    register_clip(tx, &row, &content, &prepared, target, now, dirty)?;
     tx.save_member(target, file, true, crate::base::Timestamp::ZERO)?;
     if let Some(old) = row.supersedes
         && is_version_of(node.as_ref(), &prepared)
@@ -84,6 +86,68 @@ fn save_record(tx: &Tx<'_>, file: FileId, prepared: &Prepared) -> Result<(), Ste
     Ok(tx.save_file(file, &facts, &record)?)
 }
 
+/// The clip of a live photo made of two files: its own inode, its own entry, the same photo.
+fn register_clip(
+    tx: &Tx<'_>,
+    row: &UploadRow,
+    still: &ContentRow,
+    prepared: &Prepared,
+    target: AlbumNo,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    let Some([_, half]) = &prepared.pair else { return Ok(()) };
+    // The photo is in Ente, whatever became of the clip's file meanwhile.
+    let row = load_clip(tx, row).ok().flatten();
+    let node = row.as_ref().map(|row| tx.load_node(row.ino)).transpose()?.flatten();
+    let node = node.filter(|node| node.vault == row.as_ref().map(|row| row.vault));
+    let names = row.as_ref().map(|row| tx.load_names_of(row.ino)).transpose()?.unwrap_or_default();
+    let in_album = album_name(tx, &names, target)?;
+    let ino = match node.as_ref().filter(|_| in_album.is_some()) {
+        Some(node) => free_ino(tx, node.ino, dirty)?,
+        None => Ino::of_clip(still.file).map_or_else(|| tx.next_ino(), Ok)?,
+    };
+    let known = tx.load_clip_of(still)?.map(|clip| clip.no);
+    let no = match known {
+        Some(no) => {
+            tx.save_content_ino(no, ino)?;
+            no
+        }
+        None => tx.insert_content(&NewContent {
+            file: still.file,
+            part: Part::Clip,
+            header: still.header,
+            cipher_size: still.cipher_size,
+            size: half.size,
+            ino,
+            mtime: Nanos(0),
+            ctime: Nanos(0),
+        })?,
+    };
+    save_own_facts(tx, no, node.as_ref())?;
+    save_half(tx, no, still.no, prepared, Part::Clip)?;
+    let content = tx.load_content(no)?.ok_or(StepError::Lost)?;
+    let Some(row) = row else { return Ok(()) };
+    settle_node(tx, &row, node, in_album, &content, prepared, target, dirty)?;
+    let (stage, due) = (Stage::Registered, now.to_timestamp());
+    Ok(tx.save_upload(&UploadRow { stage, file: Some(still.file), parked: None, due, since: due, ..row })?)
+}
+
+fn save_half(tx: &Tx<'_>, no: ContentNo, archive: ContentNo, prepared: &Prepared, part: Part) -> Result<(), StepError> {
+    let Some(pair) = &prepared.pair else { return Ok(()) };
+    let which = usize::from(part == Part::Clip);
+    tx.save_half(no, archive, &pair[which].extension)?;
+    let place = Place { at: archive_places(pair)[which], len: pair[which].size, deflated: false };
+    Ok(tx.save_place(no, pair[which].size, place)?)
+}
+
+/// What the file's own inode shows passes to the content.
+fn save_own_facts(tx: &Tx<'_>, no: ContentNo, node: Option<&NodeRow>) -> Result<(), StepError> {
+    let Some(node) = node else { return Ok(()) };
+    tx.save_content_times(no, node.mtime, node.ctime)?;
+    Ok(tx.save_content_owner(no, Some(node.mode), node.uid, node.gid)?)
+}
+
 /// The name that the file has in the directory of its album, if it was written there.
 fn album_name(tx: &Tx<'_>, names: &[NameRow], target: AlbumNo) -> Result<Option<NameRow>, StepError> {
     let dir = tx.load_album(target)?.map(|album| directory_of(&album));
@@ -113,19 +177,17 @@ fn save_content(
         }
         None => tx.insert_content(&NewContent {
             file,
-            part: Part::Whole,
+            part: if prepared.pair.is_some() { Part::Still } else { Part::Whole },
             header,
             cipher_size: prepared.cipher_len,
-            size: prepared.plain_len,
+            size: prepared.pair.as_ref().map_or(prepared.plain_len, |pair| pair[0].size),
             ino,
             mtime: Nanos(0),
             ctime: Nanos(0),
         })?,
     };
-    if let Some(node) = node {
-        tx.save_content_times(no, node.mtime, node.ctime)?;
-        tx.save_content_owner(no, Some(node.mode), node.uid, node.gid)?;
-    }
+    save_own_facts(tx, no, node)?;
+    save_half(tx, no, no, prepared, Part::Still)?;
     tx.save_macs(no, &prepared.macs.bytes().unwrap_or_default())?;
     tx.save_file_content(file, no)?;
     tx.load_content(no)?.ok_or(StepError::Lost)

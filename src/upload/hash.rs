@@ -1,15 +1,17 @@
 //! Hashing, and whether Ente has these bytes already (semantics 2.9).
 
+use super::pair::Pairing;
 use super::parts::{Hashed, Told};
 use super::seal::{Draft, read_all};
 use super::step::{Next, StepError, StepResult, load_blob, save_blob};
 use super::worker::Uploader;
-use crate::base::{FileId, FileKind, ParkReason, Timestamp};
+use crate::base::{FileId, FileKind, ParkReason, Part, Timestamp};
 use crate::crypto::{ContentHash, ContentHasher};
+use crate::media::live::Crc;
 use crate::media::{MediaKind, Sniffed};
 use crate::namespace::{Dirty, path_of};
 use crate::spool::SpoolFile;
-use crate::store::{FileRow, NodeKind, NodeRow, Rows, StoreResult, Tx, UploadBlob, UploadRow};
+use crate::store::{FileRow, HalfOf, NodeKind, NodeRow, Rows, StoreResult, Tx, UploadBlob, UploadRow};
 use crate::tree::{Dedup, Stage};
 use std::sync::Arc;
 
@@ -36,7 +38,8 @@ impl Uploader {
         // Bytes of a length that no photo has are new to the account; the others are hashed before anything else.
         let is_new = !self.store().read(|rows| rows.has_content_of_size(vault.len()))?;
         let (reader, title) = (Arc::clone(&vault), name.clone());
-        let (hash, kind, draft) = self.on_blocking_thread(move || hash_and_sniff(&reader, &title, is_new)).await??;
+        let (hash, kind, crc, draft) =
+            self.on_blocking_thread(move || hash_and_sniff(&reader, &title, is_new)).await??;
         if let Some(draft) = draft {
             self.keep_draft(row.no, draft);
         }
@@ -45,8 +48,11 @@ impl Uploader {
             kind: kind.to_wire(),
             title: told.and_then(|told| told.title).unwrap_or_else(|| String::from_utf8_lossy(&name).into_owned()),
             modified: node.mtime.to_timestamp(),
+            crc,
+            pair: None,
         };
         self.advance(row, Stage::Hashed, |tx, row| {
+            row.half = None;
             save_blob(tx, row.no, UploadBlob::Facts, Some(&hashed))?;
             Ok(tx.save_upload_hash(row.no, Some((&hashed.hash, hashed.kind())))?)
         })
@@ -54,6 +60,12 @@ impl Uploader {
 
     /// Decides between uploading, linking, waiting for a twin and nothing at all.
     pub(super) async fn decide(&self, row: &UploadRow) -> StepResult {
+        if row.half.is_none() {
+            match self.seek_partner(row).await? {
+                Pairing::Alone => {}
+                Pairing::Wait | Pairing::Formed => return Ok(Next::Wait),
+            }
+        }
         let hashed: Hashed = self.load_blob(row, UploadBlob::Facts)?;
         let dedup = self.dedup_of(row)?;
         let now = self.clock.now();
@@ -97,28 +109,35 @@ impl Uploader {
 
     /// A twin looks again: the other may be done, or gone.
     pub(super) fn look_again(&self, row: &UploadRow) -> StepResult {
-        self.advance(row, Stage::Hashed, |_, _| Ok(()))
+        match row.half {
+            Some(half @ HalfOf { part: Part::Clip, .. }) => self.watch_partner(row, half),
+            _ => self.advance(row, Stage::Hashed, |_, _| Ok(())),
+        }
     }
 }
 
 /// How often a twin looks by itself.
 const TWIN_LOOK: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// The hash and the kind; where they are new, the bytes are sealed on the way.
+/// The hash, the kind and the checksum; where they are new, the bytes are sealed on the way.
 fn hash_and_sniff(
     vault: &SpoolFile,
     name: &[u8],
     is_new: bool,
-) -> Result<(ContentHash, FileKind, Option<Draft>), StepError> {
+) -> Result<(ContentHash, FileKind, u32, Option<Draft>), StepError> {
     let kind = match super::settle::examine(vault, name)? {
         Sniffed::Media { kind: MediaKind::Video, .. } => FileKind::Video,
         Sniffed::Media { kind: MediaKind::Image, .. } => FileKind::Image,
         _ => return Err(StepError::park(ParkReason::Corrupt, "it is no image and no video any more")),
     };
-    let mut hasher = ContentHasher::new();
-    let see = |bytes: &[u8]| hasher.update(bytes);
-    let draft = if is_new { Some(Draft::make(vault, see)?) } else { read_all(vault, see).map(|()| None)? };
-    Ok((hasher.finish(), kind, draft))
+    let (mut hasher, mut crc) = (ContentHasher::new(), Crc::new());
+    let see = |bytes: &[u8]| {
+        hasher.update(bytes);
+        crc.update(bytes);
+    };
+    let reader = vault.reader();
+    let draft = if is_new { Some(Draft::make(&reader, see)?) } else { read_all(&reader, see).map(|()| None)? };
+    Ok((hasher.finish(), kind, crc.finish(), draft))
 }
 
 fn plan(

@@ -4,10 +4,10 @@
 
 use super::step::StepError;
 use super::worker::Uploader;
-use crate::base::{ContentNo, FileId, Generation};
+use crate::base::{ContentNo, FileId, Generation, Part};
 use crate::cache::{Adopted, Cache};
 use crate::spool::{Found, Spool, SpoolError};
-use crate::store::{ContentRow, Kept, NodeKind, Rows, StoreResult, Tx, UploadRow};
+use crate::store::{ContentRow, HalfOf, Kept, NodeKind, Rows, StoreResult, Tx, UploadRow};
 use crate::tree::Stage;
 use crate::vault::CommitRecord;
 use std::time::Duration;
@@ -159,6 +159,10 @@ fn clear_file(spool: &Spool, cache: &Cache, content: Option<ContentRow>, row: &U
 fn cached_as(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<Option<ContentRow>> {
     let Some(file) = row.file.filter(|_| row.frozen && row.stage == Stage::Registered) else { return Ok(None) };
     let content = content_of(rows, file)?.map(|no| rows.load_content(no)).transpose()?.flatten();
+    let content = match (content, row.half) {
+        (Some(still), Some(HalfOf { part: Part::Clip, .. })) => rows.load_clip_of(&still)?,
+        (content, _) => content,
+    };
     Ok(content.filter(|content| content.size == row.size))
 }
 

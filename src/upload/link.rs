@@ -3,12 +3,13 @@
 
 use super::answers::{Answer, Call, on_answer};
 use super::finish::replace_version;
+use super::pair::load_clip;
 use super::sidecar::favor;
 use super::step::{Next, StepError, StepResult};
 use super::transfer::album_error;
 use super::worker::Uploader;
 use crate::account::wrap_file_key;
-use crate::base::{AlbumId, AlbumKind, AlbumNo, FileId};
+use crate::base::{AlbumId, AlbumKind, AlbumNo, ContentNo, FileId};
 use crate::namespace::{directory_of, enter, relist, rename_photo, settle};
 use crate::remote::RemoteError;
 use crate::store::{Counter, NodeKind, NodeRow, Tx, UploadRow};
@@ -92,7 +93,12 @@ impl Uploader {
     }
 
     fn mark_sent(&self, row: &UploadRow) -> Result<(), StepError> {
-        self.commit_step(row, |tx, now, _| Ok(tx.save_upload(&UploadRow { sent: true, ..now })?))
+        self.commit_step(row, |tx, now, _| {
+            if let Some(clip) = load_clip(tx, &now)? {
+                tx.save_upload(&UploadRow { sent: true, target: now.target, ..clip })?;
+            }
+            Ok(tx.save_upload(&UploadRow { sent: true, ..now })?)
+        })
     }
 
     /// The photo cannot be linked: it is in the trash, say. Its bytes are here, so they go up.
@@ -117,7 +123,15 @@ impl Uploader {
             enter(tx, album, file, dirty)?;
             settle(tx, album, file, dirty)?;
             favor(tx, file, told.sidecar.as_ref(), now, dirty)?;
-            let is_entry = pass_on(tx, &row, album, file, dirty)?;
+            let content = tx.load_file(file)?.and_then(|file| file.content);
+            if let Some(clip) = load_clip(tx, &row)? {
+                let still = content.map(|no| tx.load_content(no)).transpose()?.flatten();
+                let moving = still.map(|still| tx.load_clip_of(&still)).transpose()?.flatten();
+                pass_on(tx, &clip, album, file, moving.map(|moving| moving.no), dirty)?;
+                let (stage, due) = (Stage::Registered, now.to_timestamp());
+                tx.save_upload(&UploadRow { stage, file: Some(file), due, target: Some(album), ..clip })?;
+            }
+            let is_entry = pass_on(tx, &row, album, file, content, dirty)?;
             (row.stage, row.file, row.due) = (Stage::Registered, Some(file), now.to_timestamp());
             row.target = Some(album);
             tx.save_upload(&row)?;
@@ -145,10 +159,10 @@ fn pass_on(
     row: &UploadRow,
     album: AlbumNo,
     file: FileId,
+    content: Option<ContentNo>,
     dirty: &mut crate::namespace::Dirty,
 ) -> Result<bool, StepError> {
     let Some(node) = tx.load_node(row.ino)?.filter(|node| node.vault == Some(row.vault)) else { return Ok(false) };
-    let content = tx.load_file(file)?.and_then(|file| file.content);
     let dir = tx.load_album(album)?.map(|album| directory_of(&album));
     let names = tx.load_names_of(node.ino)?;
     let in_album = names.iter().find(|name| Some(name.parent) == dir);

@@ -16,6 +16,20 @@ pub struct Hashed {
     /// The name it is to have in Ente.
     pub title: String,
     pub modified: Timestamp,
+    /// For the zip of a live photo.
+    #[serde(default)]
+    pub crc: u32,
+    /// The still and the clip of a live photo; then this speaks of both.
+    #[serde(default)]
+    pub pair: Option<[PairedHalf; 2]>,
+}
+
+/// One half in the zip of a live photo.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PairedHalf {
+    pub extension: String,
+    pub size: u64,
+    pub crc: u32,
 }
 
 impl Hashed {
@@ -59,6 +73,8 @@ pub struct Prepared {
     /// Known once the objects are stored.
     pub object_key: Option<String>,
     pub thumb_key: Option<String>,
+    #[serde(default)]
+    pub pair: Option<[PairedHalf; 2]>,
 }
 
 /// Public magic metadata as it goes over the wire.

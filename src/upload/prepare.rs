@@ -6,7 +6,7 @@ use super::seal::{Draft, Sealed};
 use super::step::{StepError, StepResult, forget_prepared};
 use super::worker::Uploader;
 use crate::account::{OpenMagic, open_magic};
-use crate::base::{B64, FileId, Timestamp};
+use crate::base::{B64, FileId, ReadAt, Timestamp};
 use crate::crypto::seal_blob;
 use crate::media::job::Request;
 use crate::media::takeout::Sidecar;
@@ -60,8 +60,11 @@ impl Uploader {
                 Ok(())
             });
         }
-        let draft = self.take_draft(row.no);
-        let (prepared, sealed) = self.on_blocking_thread(move || seal_all(&vault, draft, &hashed, findings)).await??;
+        // A draft is of the file alone.
+        let draft = self.take_draft(row.no).filter(|_| hashed.pair.is_none());
+        let plaintext = self.open_plaintext(row, &hashed)?;
+        let sealing = move || seal_all(plaintext.as_ref(), draft, &hashed, findings);
+        let (prepared, sealed) = self.on_blocking_thread(sealing).await??;
         if prepared.cipher_len > crate::wire::MAX_OBJECT {
             return Err(StepError::park(crate::base::ParkReason::TooLarge, "Ente takes files up to 10 GiB"));
         }
@@ -153,12 +156,12 @@ fn facts_of(facts: Facts, hashed: &Hashed) -> PhotoFacts {
 
 /// Seals everything under one key: that of the draft, where the file was sealed while it was hashed.
 fn seal_all(
-    vault: &SpoolFile,
+    plaintext: &dyn ReadAt,
     draft: Option<Draft>,
     hashed: &Hashed,
     findings: Findings,
 ) -> Result<(Prepared, Sealed), StepError> {
-    let Draft { key, header, sealed } = draft.map_or_else(|| Draft::make(vault, |_| {}), Ok)?;
+    let Draft { key, header, sealed } = draft.map_or_else(|| Draft::make(plaintext, |_| {}), Ok)?;
     let facts = findings.facts;
     let thumb = seal_blob(&key, &findings.thumbnail);
     let meta = seal_blob(&key, &base_metadata(&facts, hashed.kind()));
@@ -174,7 +177,7 @@ fn seal_all(
         created: facts.created,
         dated: findings.dated,
         stand_in: facts.stand_in,
-        plain_len: vault.len(),
+        plain_len: plaintext.size(),
         cipher_len: sealed.cipher_len,
         key: B64::of(key.bytes()),
         header: B64::of(header.0),
@@ -187,6 +190,7 @@ fn seal_all(
         public,
         object_key: None,
         thumb_key: None,
+        pair: hashed.pair.clone(),
     };
     Ok((prepared, sealed))
 }

@@ -4,14 +4,13 @@
 //! What was drawn for that stays in memory until it is stored, or is forgotten; no byte leaves before (I3).
 
 use super::step::StepError;
-use crate::base::PagePool;
 use crate::base::sync::Mutex;
+use crate::base::{PagePool, ReadAt};
 use crate::crypto::{
     CHUNK, CHUNK_OVERHEAD, CIPHER_CHUNK, FileKey, MacIndex, Md5Hasher, StreamHeader, StreamSealer, chunk_count,
     cipher_len,
 };
 use crate::remote::ObjectSource;
-use crate::spool::SpoolFile;
 use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
@@ -34,9 +33,9 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Seals all of a file under fresh keys; `see` is shown its bytes in order.
-    pub(super) fn make(vault: &SpoolFile, see: impl FnMut(&[u8])) -> Result<Self, StepError> {
+    pub(super) fn make(plaintext: &dyn ReadAt, see: impl FnMut(&[u8])) -> Result<Self, StepError> {
         let (key, header) = (FileKey::random(), StreamHeader::random());
-        let sealed = seal_first(vault, &key, &header, see)?;
+        let sealed = seal_first(plaintext, &key, &header, see)?;
         Ok(Self { key, header, sealed })
     }
 }
@@ -51,11 +50,11 @@ pub(super) struct Sealed {
 }
 
 /// Shows the bytes of a file in order.
-pub(super) fn read_all(vault: &SpoolFile, mut see: impl FnMut(&[u8])) -> Result<(), StepError> {
+pub(super) fn read_all(plaintext: &dyn ReadAt, mut see: impl FnMut(&[u8])) -> Result<(), StepError> {
     let mut plain = PLAIN.take();
-    for index in 0..chunk_count(vault.len()) {
-        let len = chunk_size(vault.len(), index);
-        read_exactly(vault, index * CHUNK as u64, &mut plain[..len])?;
+    for index in 0..chunk_count(plaintext.size()) {
+        let len = chunk_size(plaintext.size(), index);
+        plaintext.read_exact_at(index * CHUNK as u64, &mut plain[..len])?;
         see(&plain[..len]);
     }
     Ok(())
@@ -63,12 +62,12 @@ pub(super) fn read_all(vault: &SpoolFile, mut see: impl FnMut(&[u8])) -> Result<
 
 /// Seals all of a file: MAC prefixes, and an MD5 a part.
 fn seal_first(
-    vault: &SpoolFile,
+    plaintext: &dyn ReadAt,
     key: &FileKey,
     header: &StreamHeader,
     mut see: impl FnMut(&[u8]),
 ) -> Result<Sealed, StepError> {
-    let plain_len = vault.len();
+    let plain_len = plaintext.size();
     let total = cipher_len(plain_len);
     let chunks = chunk_count(plain_len);
     let part_len = if total > PART { PART } else { u64::MAX };
@@ -78,7 +77,7 @@ fn seal_first(
     let mut object = (total <= KEPT_OBJECT).then(|| Vec::with_capacity(total as usize));
     for index in 0..chunks {
         let len = chunk_size(plain_len, index);
-        read_exactly(vault, index * CHUNK as u64, &mut plain[..len])?;
+        plaintext.read_exact_at(index * CHUNK as u64, &mut plain[..len])?;
         see(&plain[..len]);
         let sealed = &mut buf[..len + CHUNK_OVERHEAD];
         let mac = sealer.seal_chunk(&plain[..len], index + 1 == chunks, sealed).map_err(io::Error::other)?;
@@ -99,14 +98,9 @@ fn chunk_size(plain_len: u64, index: u64) -> usize {
     (plain_len - (index * CHUNK as u64).min(plain_len)).min(CHUNK as u64) as usize
 }
 
-fn read_exactly(vault: &SpoolFile, offset: u64, buf: &mut [u8]) -> Result<(), io::Error> {
-    let read = vault.read_at(offset, buf).map_err(io::Error::from)?;
-    if read.len == buf.len() && read.gaps.is_empty() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
-}
-
 /// The object, made again while it is sent.
 pub(super) struct Resealing {
-    vault: Arc<SpoolFile>,
+    plaintext: Arc<dyn ReadAt>,
     key: FileKey,
     header: StreamHeader,
     macs: MacIndex,
@@ -117,13 +111,13 @@ pub(super) struct Resealing {
 
 impl Resealing {
     pub(super) fn new(
-        vault: Arc<SpoolFile>,
+        plaintext: Arc<dyn ReadAt>,
         key: FileKey,
         header: StreamHeader,
         macs: MacIndex,
         plain_len: u64,
     ) -> Self {
-        Self { vault, key, header, macs, plain_len, last: Mutex::new(None) }
+        Self { plaintext, key, header, macs, plain_len, last: Mutex::new(None) }
     }
 
     fn chunk(&self, index: u64) -> io::Result<Bytes> {
@@ -137,7 +131,7 @@ impl Resealing {
         // The last chunk's buffer is free again before the next one is taken.
         *last = None;
         let (mut plain, mut buf) = (PLAIN.take(), SEALED.take());
-        read_exactly(&self.vault, index * CHUNK as u64, &mut plain[..len])?;
+        self.plaintext.read_exact_at(index * CHUNK as u64, &mut plain[..len])?;
         let sealed = &mut buf[..len + CHUNK_OVERHEAD];
         let mut sealer = StreamSealer::resume(&self.key, &self.header, index, &self.macs).map_err(io::Error::other)?;
         let is_last = index + 1 == chunk_count(self.plain_len);
@@ -169,7 +163,7 @@ mod tests {
     use super::*;
     use crate::base::{Ino, Nanos};
     use crate::crypto::{ContentHash, ContentHasher, DeviceKey, md5};
-    use crate::spool::{Spool, SpoolOptions};
+    use crate::spool::{Spool, SpoolFile, SpoolOptions};
     use crate::vault::CommitRecord;
     use std::path::Path;
 
@@ -204,10 +198,10 @@ mod tests {
             let bytes: Vec<u8> = (0..len).map(|at| (at / 253 + at * 31) as u8).collect();
             let file = spooled(dir.path(), &bytes);
             let mut hasher = ContentHasher::new();
-            let draft = Draft::make(&file, |bytes| hasher.update(bytes)).unwrap();
+            let draft = Draft::make(&file.reader(), |bytes| hasher.update(bytes)).unwrap();
             assert_eq!(hasher.finish(), ContentHash::of(&bytes), "{len}");
             let Sealed { macs, md5s, cipher_len, object } = draft.sealed;
-            let again = Resealing::new(file, draft.key, draft.header, macs, len as u64);
+            let again = Resealing::new(Arc::new(file.reader()), draft.key, draft.header, macs, len as u64);
             let mut sent = Vec::new();
             while (sent.len() as u64) < cipher_len {
                 let at = sent.len() as u64;

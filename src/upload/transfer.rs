@@ -2,6 +2,7 @@
 
 use super::answers::Call;
 use super::lanes::LARGE;
+use super::pair::load_clip;
 use super::parts::{Hashed, Prepared, Transfer, encode};
 use super::seal::{PART, Resealing};
 use super::step::{Next, StepError, StepResult, load_blob, save_blob};
@@ -168,9 +169,10 @@ impl Uploader {
         prepared: &Prepared,
         range: std::ops::Range<u64>,
     ) -> Result<ObjectBody, StepError> {
-        let vault = self.open_spooled(row)?;
+        let hashed: Hashed = self.load_blob(row, UploadBlob::Facts)?;
+        let plaintext = self.open_plaintext(row, &hashed)?;
         let (key, header) = prepared.key().zip(prepared.header()).ok_or_else(unreadable)?;
-        let source = Resealing::new(vault, key, header, prepared.macs(), prepared.plain_len);
+        let source = Resealing::new(plaintext, key, header, prepared.macs(), prepared.plain_len);
         Ok(ObjectBody::Source(Arc::new(source), range))
     }
 
@@ -189,6 +191,9 @@ impl Uploader {
         };
         let bytes = encode(&request);
         self.advance(row, Stage::Uploaded, |tx, row| {
+            if let Some(clip) = load_clip(tx, row)? {
+                tx.save_upload(&UploadRow { sent: true, target: Some(album), ..clip })?;
+            }
             row.target = Some(album);
             // From here on the server may know of it: a crash before the answer asks first.
             row.sent = true;

@@ -288,6 +288,10 @@ impl Uploader {
 
     /// `resumed`: this is the first step of a run, so an earlier one may have got further than its row says.
     async fn step(self: &Arc<Self>, row: &UploadRow, resumed: bool) -> StepResult {
+        if self.dissolve_if_broken(row)? {
+            self.forget_object(row.no);
+            return Ok(Next::Again);
+        }
         match row.stage {
             Stage::Settling => self.settle(row).await,
             // A day unchanged: sent as it is (semantics 2.3).

@@ -129,6 +129,7 @@ pub(super) fn new_upload(node: &NodeRow, stage: Stage, now: Timestamp) -> Upload
         frozen: false,
         killed: false,
         adopted: false,
+        half: None,
     }
 }
 

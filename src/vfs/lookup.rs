@@ -3,14 +3,15 @@
 use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use crate::base::Ino;
-use crate::namespace::{Attr, Entry, NamespaceError};
+use crate::namespace::{Attr, Entry, Listed, NamespaceError};
 use crate::tree::{FixedPlace, MAX_NAME, Refusal};
 
 /// An inode and its attributes, as the kernel is told.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
     pub attr: Attr,
-    /// Whether the kernel may keep it for long; a generated file may not.
+    /// Whether the kernel may keep it for long. Not a generated file, and not the name of a live photo's half: it goes
+    /// with the other one, and `mv` comes for it before any notice does.
     pub lasting: bool,
 }
 
@@ -32,7 +33,11 @@ impl Vfs {
         }
         let found = self.namespace.lookup(parent, name).map_err(|error| self.distrust(error))?;
         match found {
-            Some((_, attr)) => Ok(self.dress(attr)),
+            Some((entry, attr)) => {
+                let is_half = entry.key.photo().is_some() && self.namespace.is_half(parent, entry.key)?;
+                let found = self.dress(attr);
+                Ok(Found { lasting: found.lasting && !is_half, ..found })
+            }
             None => self.lookup_echo(parent, name),
         }
     }
@@ -97,7 +102,11 @@ impl Vfs {
     /// # Errors
     /// As [`Self::lookup`].
     pub fn readdir(&self, ino: Ino, offset: u64, mut each: impl FnMut(u64, &Entry, &Found) -> bool) -> VfsResult<()> {
-        Ok(self.namespace.list(ino, offset, |next, entry, attr| each(next, entry, &self.dress(*attr)))?)
+        let listed = self.namespace.list(ino, offset, |Listed { next, entry, attr, is_half }| {
+            let found = self.dress(attr);
+            each(next, entry, &Found { lasting: found.lasting && !is_half, ..found })
+        });
+        Ok(listed?)
     }
 
     /// What the plan and the staging disk leave (semantics 1.9). From memory.

@@ -1,6 +1,6 @@
 //! The halves of live photos, and the zips that clients make of them.
 
-use super::picture::Random;
+use super::picture::{Random, jpeg};
 use flate2::{Compress, Compression, FlushCompress};
 
 /// Whether a client leaves the halves as they are, or deflates them as some do.
@@ -35,6 +35,17 @@ fn deflated(plain: &[u8]) -> Vec<u8> {
     let done = Compress::new(Compression::fast(), false).compress_vec(plain, &mut packed, FlushCompress::Finish);
     assert_eq!(done.expect("a vector takes everything"), flate2::Status::StreamEnd);
     packed
+}
+
+/// A complete JPEG with this capture time, `2024:05:06 07:08:09`.
+pub fn dated_jpeg(seed: u64, extra: usize, taken: &str) -> Vec<u8> {
+    // TIFF, little-endian: one entry that points to the EXIF directory, and there DateTimeOriginal.
+    let mut exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x1a\0\0\0\0\0\0\0".to_vec();
+    exif.extend(b"\x01\0\x03\x90\x02\0\x14\0\0\0\x2c\0\0\0\0\0\0\0");
+    exif.extend([taken.as_bytes(), b"\0"].concat());
+    let photo = jpeg(seed, extra);
+    let length = (exif.len() as u16 + 2).to_be_bytes();
+    [&photo[..2], &[0xff, 0xe1], &length, &exif, &photo[2..]].concat()
 }
 
 /// A complete movie made `seconds` after the first of January 1970.

@@ -3,7 +3,7 @@
 use crate::device::{Device, is_directory};
 use crate::photos::{Content, content_of};
 use entefs::base::Ino;
-use entefs::namespace::{Attr, Entry, EntryKey, Namespace};
+use entefs::namespace::{Attr, Entry, EntryKey, Listed, Namespace};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
@@ -88,8 +88,8 @@ pub fn check_memo(device: &Device, walk: &Walk) -> Result<(), String> {
     for dir in &walk.dirs {
         let (mut one, mut other) = (Vec::new(), Vec::new());
         for (namespace, found) in [(known.as_ref(), &mut one), (&fresh, &mut other)] {
-            let list = namespace.list(*dir, 0, |_, entry, attr| {
-                found.push((entry.name.clone(), entry.ino, entry.key, *attr));
+            let list = namespace.list(*dir, 0, |Listed { entry, attr, .. }| {
+                found.push((entry.name.clone(), entry.ino, entry.key, attr));
                 true
             });
             list.map_err(|error| format!("{dir:?}: {error}"))?;

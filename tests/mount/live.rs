@@ -1,6 +1,6 @@
 //! Live photos: one photo of Ente, two files here (semantics 1.2, 1.3, 2.11).
 
-use crate::common::{Device, Packing, World, await_that, jpeg, movie, sorted, zip};
+use crate::common::{Device, Kill, Packing, World, await_that, dated_jpeg, hash_text, jpeg, movie, sorted, zip};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
@@ -104,16 +104,13 @@ fn what_is_done_to_one_half_is_done_to_both() {
     let device = world.mounted();
     shell(&device, "mv IMG_1.MOV Sea.MOV");
     assert_eq!(sorted(&device.path("Albums/Trip")), ["Sea.HEIC", "Sea.MOV"]);
-    // The kernel may remember the second half's old name for a moment longer than it takes `mv` to come to it.
-    shell(&device, "mv Sea.HEIC ../Later/");
-    let ino = |path: &str| fs::metadata(device.path(path)).map(|found| found.ino()).ok();
-    await_that("the old name's own inode", || ino("Albums/Trip/Sea.MOV") != ino("Albums/Later/Sea.MOV"));
-    shell(&device, "mv Sea.MOV ../Later/");
+    // `mv` asks for the second half at once, whatever the kernel was told of it before.
+    shell(&device, "ls -l . ../Later > /dev/null; mv Sea.* ../Later/");
     assert!(sorted(&device.path("Albums/Trip")).is_empty());
     assert_eq!(sorted(&device.path("Albums/Later")), ["Sea.HEIC", "Sea.MOV"]);
     check(&device, "Albums/Later/Sea.HEIC", &still);
     check(&device, "Albums/Later/Sea.MOV", &clip);
-    shell(&device, "cd ../Later; rm Sea.HEIC Sea.MOV");
+    shell(&device, "cd ../Later; rm Sea.*");
     assert!(sorted(&device.path("Albums/Later")).is_empty());
     assert_eq!(sorted(&device.path("Uncategorized")), ["Sea.HEIC", "Sea.MOV"]);
     device.wait_idle();
@@ -138,4 +135,105 @@ fn a_name_that_has_gone_is_free_for_something_else() {
     device.wait_idle();
     check(&device, "Albums/Trip/IMG_1.MOV", &other);
     await_that("the photo to be there", || world.client().photos().iter().any(|photo| photo.title == "IMG_1.MOV"));
+}
+
+fn drop_pair(device: &Device, dir: &str, still: &[u8], clip: &[u8]) {
+    fs::create_dir_all(device.path(dir)).expect("a directory");
+    fs::write(device.path(dir).join("IMG_1.JPG"), still).expect("a still");
+    fs::write(device.path(dir).join("IMG_1.MOV"), clip).expect("a clip");
+}
+
+/// Taken within the day.
+fn own_pair(seed: u64) -> (Vec<u8>, Vec<u8>) {
+    (dated_jpeg(seed, STILL, "2024:05:06 07:08:09"), movie(seed, CLIP, MAY))
+}
+
+/// The account holds one photo, live, of exactly these halves.
+#[track_caller]
+fn check_one(world: &World, still: &[u8], clip: &[u8]) {
+    let photos = world.client().photos();
+    let titles: Vec<&str> = photos.iter().map(|photo| photo.title.as_str()).collect();
+    assert_eq!(titles, ["IMG_1.JPG"]);
+    assert_eq!(photos[0].hash, format!("{}:{}", hash_text(still), hash_text(clip)));
+    let zip = world.client().download(&photos[0]);
+    assert!(zip[..4] == *b"PK\x03\x04" && zip.len() == still.len() + clip.len() + 210, "{}", zip.len());
+}
+
+/// "A still and a clip that pair by the desktop rules (stem, directory, size, dates) are packed and uploaded as one live
+/// photo"; "a drop entry stays where it was written"; the same pair again is a duplicate (2.9).
+#[test]
+fn a_still_and_a_clip_become_one_live_photo() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    let (still, clip) = own_pair(5);
+    drop_pair(&device, "Drop/Trip", &still, &clip);
+    device.wait_idle();
+    check_one(&world, &still, &clip);
+    for dir in ["Drop/Trip", "Albums/Trip"] {
+        assert_eq!(sorted(&device.path(dir)), ["IMG_1.JPG", "IMG_1.MOV"]);
+        check(&device, &format!("{dir}/IMG_1.JPG"), &still);
+        check(&device, &format!("{dir}/IMG_1.MOV"), &clip);
+    }
+    drop_pair(&device, "Drop/Again", &still, &clip);
+    device.wait_idle();
+    check_one(&world, &still, &clip);
+    check(&device, "Albums/Again/IMG_1.MOV", &clip);
+    device.remount_without_cache();
+    let other = world.mounted();
+    for dir in ["Albums/Trip", "Albums/Again"] {
+        check(&device, &format!("{dir}/IMG_1.JPG"), &still);
+        check(&device, &format!("{dir}/IMG_1.MOV"), &clip);
+        check(&other, &format!("{dir}/IMG_1.MOV"), &clip);
+        check(&other, &format!("{dir}/IMG_1.JPG"), &still);
+    }
+}
+
+/// Halves written into an album's own directory keep their names and inodes there.
+#[test]
+fn halves_written_into_an_album_are_paired_there() {
+    let Some(world) = World::start() else { return };
+    let device = world.mounted();
+    let (still, clip) = own_pair(6);
+    drop_pair(&device, "Albums/Trip", &still, &clip);
+    let inos = || {
+        ["IMG_1.JPG", "IMG_1.MOV"]
+            .map(|name| fs::metadata(device.path("Albums/Trip").join(name)).expect("it is there").ino())
+    };
+    let before = inos();
+    device.wait_idle();
+    check_one(&world, &still, &clip);
+    assert_eq!(sorted(&device.path("Albums/Trip")), ["IMG_1.JPG", "IMG_1.MOV"]);
+    assert_eq!(inos(), before);
+    check(&device, "Albums/Trip/IMG_1.MOV", &clip);
+}
+
+/// What was not taken together is not put together.
+#[test]
+fn halves_of_other_days_stay_two_photos() {
+    let Some(world) = World::start() else { return };
+    let device = world.mounted();
+    let (still, _) = own_pair(7);
+    drop_pair(&device, "Drop/Trip", &still, &movie(7, 5000, MAY + 3 * 86_400));
+    device.wait_idle();
+    let mut titles: Vec<String> = world.client().photos().into_iter().map(|photo| photo.title).collect();
+    titles.sort();
+    assert_eq!(titles, ["IMG_1.JPG", "IMG_1.MOV"]);
+}
+
+/// Killed at any moment, both halves arrive exactly once.
+#[test]
+fn killed_pairs_arrive_once() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    let (still, clip) = own_pair(8);
+    drop_pair(&device, "Drop/Trip", &still, &clip);
+    for round in 0..6 {
+        std::thread::sleep(std::time::Duration::from_millis(250 * round));
+        device.kill(Kill::AndClear);
+        device.mount();
+    }
+    device.wait_idle();
+    check_one(&world, &still, &clip);
+    check(&device, "Albums/Trip/IMG_1.JPG", &still);
+    check(&device, "Albums/Trip/IMG_1.MOV", &clip);
 }

@@ -23,7 +23,7 @@ pub struct HalfFacts {
 /// ```text
 ///  local header, image.<ext> ‖ still ‖ local header, video.<ext> ‖ clip ‖ two directory entries ‖ end record
 /// ```
-/// A still of 3,000,000 bytes and a clip of 2,000,000: 5,000,220 bytes with `.heic` and `.mov`.
+/// A still of 3,000,000 bytes and a clip of 2,000,000: 5,000,212 bytes with `.heic` and `.mov`.
 pub struct LiveArchive<R> {
     halves: [R; 2],
     sizes: [u64; 2],

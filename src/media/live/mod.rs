@@ -7,11 +7,13 @@
 //! this one's bytes come in verified ranges from the network, and go out of two spool files.
 
 mod archive;
+mod crc;
 mod directory;
 mod inflate;
 #[cfg(test)]
 mod tests;
 
 pub use archive::{HalfFacts, LiveArchive};
+pub use crc::Crc;
 pub use directory::{ArchiveError, HalfEntry, Halves, LOCAL_HEADER, data_start, read_directory};
 pub use inflate::{InflateError, Inflater};

@@ -155,6 +155,8 @@ CREATE TABLE uploads (
     killed         INTEGER NOT NULL DEFAULT 0, -- its last writer was ended by a signal
     adopted        INTEGER NOT NULL DEFAULT 0, -- found without a row: a photo with its bytes is it, whatever its name
     kept           INTEGER NOT NULL DEFAULT 0, -- Kept: removed before it was in Ente, its bytes are kept for a while
+    part           INTEGER,                  -- of a live photo being made: still or clip
+    partner        INTEGER,                  -- and the other half's upload
     facts          BLOB,                     -- sealed: hash, kind, name, times as prepared
     prepared       BLOB,                     -- sealed: keys, headers, part MD5s, sealed metadata, thumbnail
     transfer       BLOB,                     -- sealed: URLs and finished parts of a large file
