@@ -16,9 +16,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::{StreamExt, stream};
 use rustix::buffer::spare_capacity;
+use rustix::fs::{Advice, fadvise};
 use rustix::io::{pread, retry_on_intr};
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -26,6 +28,8 @@ use tokio::task::spawn_blocking;
 
 /// What is read or received in one go.
 const PIECE: u64 = 512 << 10;
+/// Bytes asked of the disk at once: a little more than what a reader fetches at a time.
+const READ_AHEAD: u64 = 5 << 20;
 /// Pieces of a body that wait to be written.
 const QUEUE: usize = 8;
 
@@ -183,6 +187,9 @@ impl Opened {
         let length = file.metadata()?.len();
         let asked = plan_range(asked, length)?;
         let (is_partial, range) = (asked.is_some(), asked.unwrap_or(0..length));
+        // A lost hint costs time only: what follows is read from the disk while the first piece is sent.
+        let len = NonZeroU64::new((range.end - range.start).min(READ_AHEAD));
+        let _ = fadvise(&file, range.start, len, Advice::WillNeed);
         let first = read_piece(&file, range.start, range.end)?;
         Ok((Self { file: Arc::new(file), length, range, is_partial }, first))
     }

@@ -44,7 +44,7 @@ pub use uploads::{HalfOf, Kept, StageTotals, UploadBlob, UploadRow};
 
 use crate::base::sync::{Bell, Mutex, MutexGuard};
 use crate::crypto::DeviceKey;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 use seal::Seals;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -118,11 +118,11 @@ impl Store {
             None => schema::connect_reader(&self.path)?,
         };
         let outcome = {
-            let snapshot = reader.unchecked_transaction()?;
-            read(&Rows { conn: &snapshot, seals: &self.seals })
+            let _snapshot = Transaction::read(&reader)?;
+            read(&Rows { conn: &reader, seals: &self.seals })
         };
         let mut readers = self.readers.lock();
-        if readers.len() < MAX_IDLE_READERS {
+        if readers.len() < MAX_IDLE_READERS && reader.is_autocommit() {
             readers.push(reader);
         }
         outcome
@@ -192,6 +192,47 @@ impl Store {
     }
 }
 
+/// An open transaction. Begun and ended some hundred times for each photo, so by statements that are kept.
+struct Transaction<'c> {
+    conn: &'c Connection,
+    /// What ends it when it is dropped.
+    end: Option<&'static str>,
+}
+
+impl<'c> Transaction<'c> {
+    /// All that is read meanwhile is of one commit.
+    fn read(conn: &'c Connection) -> StoreResult<Self> {
+        run(conn, "BEGIN")?;
+        Ok(Self { conn, end: Some("COMMIT") })
+    }
+
+    /// Undone, unless it is committed.
+    fn write(conn: &'c Connection) -> StoreResult<Self> {
+        run(conn, "BEGIN IMMEDIATE")?;
+        Ok(Self { conn, end: Some("ROLLBACK") })
+    }
+
+    fn commit(mut self) -> StoreResult<()> {
+        run(self.conn, "COMMIT")?;
+        self.end = None;
+        Ok(())
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        let ended = self.end.map(|end| run(self.conn, end));
+        if let Some(Err(error)) = ended {
+            tracing::error!(%error, "a transaction of the database cannot be ended");
+        }
+    }
+}
+
+fn run(conn: &Connection, statement: &str) -> StoreResult<()> {
+    conn.prepare_cached(statement)?.execute([])?;
+    Ok(())
+}
+
 /// The write lock of a [`Store`].
 pub struct Writer<'s> {
     store: &'s Store,
@@ -204,10 +245,9 @@ impl Writer<'_> {
     /// # Errors
     /// What `write` answers, and [`StoreError::Sqlite`].
     pub fn commit<T, E: From<StoreError>>(&mut self, write: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
-        let transaction =
-            self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
-        let outcome = write(&Tx { rows: Rows { conn: &transaction, seals: &self.store.seals } })?;
-        transaction.commit().map_err(StoreError::from)?;
+        let transaction = Transaction::write(&self.conn)?;
+        let outcome = write(&Tx { rows: Rows { conn: &self.conn, seals: &self.store.seals } })?;
+        transaction.commit()?;
         self.store.committed.fetch_add(1, Ordering::Release);
         if !self.store.is_unsynced.swap(true, Ordering::AcqRel) {
             self.store.unsynced.ring();

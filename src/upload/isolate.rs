@@ -3,7 +3,8 @@
 //!
 //! Guarantees: a job ends within its time, or its child is killed; no more children decode at once than there are
 //! cores; a job is tried once; a child has limits, no environment and no file but standard input and output, and
-//! dies with this process. Photos reach it in ranges over a socket and touch no disk. One idle child is kept.
+//! dies with this process. Photos reach it in ranges over a socket and touch no disk. As many idle children are kept as
+//! may work at once, until each has done its share.
 //!
 //! Everything here blocks: call it where blocking is allowed.
 
@@ -122,7 +123,7 @@ pub struct Isolated {
 
 struct State {
     free: usize,
-    idle: Option<Child>,
+    idle: Vec<Child>,
 }
 
 impl Isolated {
@@ -132,7 +133,7 @@ impl Isolated {
     /// Where the thread that will start them cannot be started.
     pub fn new(settings: Isolation) -> io::Result<Self> {
         let nursery = Nursery::open()?;
-        let state = Mutex::new(State { free: settings.parallel.max(1), idle: None });
+        let state = Mutex::new(State { free: settings.parallel.max(1), idle: Vec::new() });
         Ok(Self { settings, nursery, state, returned: Condvar::new() })
     }
 
@@ -198,18 +199,21 @@ impl Isolated {
         }
     }
 
-    /// The idle child, if it is still alive, or a new one.
+    /// An idle child that is still alive, the one that worked last; or a new one.
     fn child(&self) -> io::Result<Child> {
-        let idle = self.state.lock().idle.take();
-        match idle.and_then(Child::if_alive) {
-            Some(idle) => Ok(idle),
-            None => self.nursery.spawn(&self.settings.program, self.settings.memory),
+        loop {
+            let idle = self.state.lock().idle.pop();
+            match idle.map(Child::if_alive) {
+                Some(Some(idle)) => return Ok(idle),
+                Some(None) => {}
+                None => return self.nursery.spawn(&self.settings.program, self.settings.memory),
+            }
         }
     }
 
-    /// The process ID of the idle child, for `status`.
+    /// The process ID of the idle child that works next.
     pub fn idle_child(&self) -> Option<u32> {
-        self.state.lock().idle.as_ref().map(Child::id)
+        self.state.lock().idle.last().map(Child::id)
     }
 }
 
@@ -226,15 +230,11 @@ impl<'a> Permit<'a> {
         Self(isolated)
     }
 
-    /// Leaves a child for the next job; a second one, or one that has done its share, ends.
+    /// Leaves a child for the next job; one that has done its share ends.
     fn keep(self, child: Child) {
-        let mut state = self.0.state.lock();
-        if state.idle.is_none() && child.jobs() < self.0.settings.jobs_per_child {
-            state.idle = Some(child);
-            return;
+        if child.jobs() < self.0.settings.jobs_per_child {
+            self.0.state.lock().idle.push(child);
         }
-        drop(state);
-        drop(child);
     }
 }
 

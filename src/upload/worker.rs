@@ -40,6 +40,8 @@ const WORKED_ON: [Stage; 8] = [
 const IDLE: Duration = Duration::from_secs(60);
 /// Rows worked on at once while a copy into the mount goes on.
 const WHILE_COPYING: usize = 1;
+/// Rows worked on for each that may be sent at once: most of them wait for the disk or for an answer.
+const PLACES: usize = 4;
 /// Objects kept in memory from sealing to sending, all together.
 const KEPT: u64 = 48 << 20;
 /// A clock that is off by more than this between two looks has jumped.
@@ -256,7 +258,7 @@ impl Uploader {
     /// Rows worked on at once: as good as none of them while somebody waits for a copy into the mount. The copy wants
     /// the disk and the processor now; what is put off here is not lost, it keeps them busy afterwards.
     fn places(&self) -> usize {
-        if self.gives_way() { WHILE_COPYING } else { self.options.uploads.max(1) * 2 }
+        if self.gives_way() { WHILE_COPYING } else { self.options.uploads.max(1) * PLACES }
     }
 
     fn gives_way(&self) -> bool {

@@ -17,7 +17,7 @@ pub fn serve(mut input: impl Read + Send, mut output: impl Write + Send) -> Resu
             return Err(JobError::Protocol("no request where one was due"));
         };
         let answer = {
-            let file = RemoteFile { streams: Mutex::new((&mut input, &mut output)), size };
+            let file = RemoteFile { link: Mutex::new(Link::new(&mut input, &mut output)), size };
             answer(&request, &file)
         };
         Frame::Answer(Box::new(answer)).send(&mut output)?;
@@ -32,21 +32,53 @@ fn answer(request: &Request, file: &dyn ReadAt) -> Answer {
     Answer { facts: request.facts.then_some(facts), thumbnail }
 }
 
+/// Bytes that come with any read: the other side opens its blocks whole.
+const STEP: u64 = 64 << 10;
+/// Bytes that come where one read follows the other.
+const STRIDE: u64 = 4 * STEP;
+
 /// A file that the other side holds.
 struct RemoteFile<'s, R, W> {
-    streams: Mutex<(&'s mut R, &'s mut W)>,
+    link: Mutex<Link<'s, R, W>>,
     size: u64,
 }
 
-impl<R: Read + Send, W: Write + Send> RemoteFile<'_, R, W> {
-    fn fetch(&self, at: u64, len: u32) -> Result<Option<Vec<u8>>, JobError> {
-        let mut streams = self.streams.lock();
-        let (input, output) = &mut *streams;
-        Frame::Read { at, len }.send(output)?;
-        match Frame::receive(input)?.ok_or_else(ended)? {
-            Frame::Data(bytes) => Ok(bytes),
-            _ => Err(JobError::Protocol("no data where some were due")),
+/// The streams, and what came last: parsers hop about in a few bytes at a time, and each question costs two switches
+/// from process to process.
+struct Link<'s, R, W> {
+    input: &'s mut R,
+    output: &'s mut W,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl<'s, R: Read + Send, W: Write + Send> Link<'s, R, W> {
+    fn new(input: &'s mut R, output: &'s mut W) -> Self {
+        Self { input, output, start: 0, bytes: Vec::new() }
+    }
+
+    fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+
+    fn fetch(&mut self, at: u64, len: u32) -> io::Result<Vec<u8>> {
+        let asked =
+            Frame::Read { at, len }.send(self.output).and_then(|()| Frame::receive(self.input)?.ok_or_else(ended));
+        match asked.map_err(io::Error::other)? {
+            Frame::Data(bytes) => bytes.ok_or_else(|| io::Error::other("the other side could not read the file")),
+            _ => Err(io::Error::other(JobError::Protocol("no data where some were due"))),
         }
+    }
+
+    /// Brings what covers `at` here.
+    fn cover(&mut self, at: u64, size: u64) -> io::Result<()> {
+        if !(self.start..self.end()).contains(&at) {
+            let ahead = if at == self.end() { STRIDE } else { STEP };
+            let start = at - at % STEP;
+            self.bytes = self.fetch(start, ahead.min(size - start) as u32)?;
+            self.start = start;
+        }
+        Ok(())
     }
 }
 
@@ -57,10 +89,17 @@ impl<R: Read + Send, W: Write + Send> ReadAt for RemoteFile<'_, R, W> {
         if len == 0 {
             return Ok(0);
         }
-        let bytes = self.fetch(offset, len as u32).map_err(io::Error::other)?;
-        let bytes = bytes.ok_or_else(|| io::Error::other("the other side could not read the file"))?;
-        let n = bytes.len().min(len);
-        buf[..n].copy_from_slice(&bytes[..n]);
+        let mut link = self.link.lock();
+        if len as u64 >= STRIDE {
+            let bytes = link.fetch(offset, len as u32)?;
+            let n = bytes.len().min(len);
+            buf[..n].copy_from_slice(&bytes[..n]);
+            return Ok(n);
+        }
+        link.cover(offset, self.size)?;
+        let here = link.bytes.get((offset - link.start) as usize..).unwrap_or_default();
+        let n = here.len().min(len);
+        buf[..n].copy_from_slice(&here[..n]);
         Ok(n)
     }
 
