@@ -4,8 +4,9 @@ use super::duties::take_new_session;
 use super::failure::Exit;
 use super::import::{ImportDesk, ImportRequest};
 use super::report::Reporter;
+use super::verify::verify;
 use crate::base::{B64, Ino, Timestamp};
-use crate::control::{Commands, EntryInfo, Refused, Reply, Request, collect_info, resolve};
+use crate::control::{Commands, EntryInfo, Refused, Reply, Request, collect_info, known_hashes, resolve};
 use crate::namespace::{self, NamespaceError, UndoContext, UndoReach, preview_undo};
 use crate::store::StoreError;
 use crate::sync::{Reach, SyncError};
@@ -62,6 +63,17 @@ impl Commands for MountCommands {
                 of_store(allowed, |()| Reply::Done)
             }
             Request::Undo { since, dry_run } => self.off_thread(move |reporter| undo(reporter, since, dry_run)).await,
+            Request::Have { hashes } => {
+                let look = move |reporter: &Reporter| {
+                    let known = reporter.engine().store().read(|rows| known_hashes(rows, &hashes));
+                    of_store(known, |known| Reply::Known { known })
+                };
+                self.off_thread(look).await
+            }
+            Request::Verify { path } => {
+                let path = path.bytes().unwrap_or_default();
+                Reply::Verified(verify(self.reporter.engine(), &path).await)
+            }
             Request::LoggedIn => match take_new_session(self.reporter.engine()).await {
                 Ok(()) => Reply::Done,
                 Err(error) => refused(Exit::Session, error),

@@ -85,6 +85,10 @@ pub(super) enum Command {
     Undo(UndoArgs),
     /// Hands archives and folders over to Ente, Google Takeout's sidecars included
     Import(ImportArgs),
+    /// Are these local photos in Ente? Lists what is missing: "may I format this card?"
+    Have(HaveArgs),
+    /// Reads photos and checks them against their hash
+    Verify(VerifyArgs),
     /// Checks what a mount needs, and says what to do
     Doctor,
     /// An Ente-compatible server, for trying things
@@ -259,6 +263,19 @@ pub(super) enum AlbumsWord {
     Separate,
     Single,
     Path,
+}
+
+#[derive(Args)]
+pub(super) struct HaveArgs {
+    /// Local files and directories
+    #[arg(required = true)]
+    pub(super) paths: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct VerifyArgs {
+    /// As seen in the mount; without any, all albums
+    pub(super) paths: Vec<PathBuf>,
 }
 
 #[derive(Args)]

@@ -4,6 +4,7 @@ mod account;
 mod args;
 mod demo;
 mod doctor;
+mod files;
 mod holders;
 mod import;
 mod local;
@@ -75,6 +76,8 @@ fn execute(cli: Cli) -> Outcome {
         Command::AllowRemovals(args) => undo::allow_removals(&place()?, &args),
         Command::Undo(args) => undo::undo(&place()?, &args),
         Command::Import(args) => import::import(&place()?, &global, &args),
+        Command::Have(args) => files::have(&place()?, &global, &args),
+        Command::Verify(args) => files::verify(&place()?, &global, &args),
         Command::Doctor => doctor::doctor(&place()?, &global),
         Command::Serve(args) => serve::serve(&args),
         Command::Demo(args) => demo::demo(&global, &args),

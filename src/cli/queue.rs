@@ -25,7 +25,7 @@ pub(super) fn refresh(paths: &Paths) -> Outcome {
 }
 
 /// Asks the mount; there must be one.
-fn ask(paths: &Paths, what: &str, request: &Request) -> Result<Reply, Failure> {
+pub(super) fn ask(paths: &Paths, what: &str, request: &Request) -> Result<Reply, Failure> {
     let client = Client::connect(&paths.control_socket());
     client.and_then(|mut client| client.ask(request)).map_err(|error| Failure::client(what, &error))
 }
@@ -105,7 +105,7 @@ fn unreadable(what: &str, error: &crate::namespace::NamespaceError) -> Failure {
 }
 
 /// Where this state directory is mounted.
-fn mount_of(paths: &Paths) -> Option<PathBuf> {
+pub(super) fn mount_of(paths: &Paths) -> Option<PathBuf> {
     StateLock::holder(paths)?.dir
 }
 

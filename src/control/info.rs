@@ -4,7 +4,7 @@ use crate::account::open_metadata;
 use crate::base::calendar::rfc3339;
 use crate::base::{AlbumNo, FileId, Ino, Printable};
 use crate::cache::Cache;
-use crate::namespace::{Namespace, NamespaceError, current_upload, photo_of, reason_of, state_of};
+use crate::namespace::{Namespace, NamespaceError, content_of, current_upload, photo_of, reason_of, state_of};
 use crate::store::{MemberRow, Rows, StoreError, StoreResult, UploadBlob};
 use crate::tree::FixedPlace;
 use serde::{Deserialize, Serialize};
@@ -124,15 +124,10 @@ fn local_copy(
     if is_under_way {
         return Ok(Some("spool"));
     }
-    let node = rows.load_node(ino)?;
-    if node.as_ref().is_some_and(|node| node.kind.is_directory()) {
+    if rows.load_node(ino)?.is_some_and(|node| node.kind.is_directory()) {
         return Ok(None);
     }
-    let content = match node.and_then(|node| node.content) {
-        Some(no) => rows.load_content(no)?,
-        None => rows.load_content_by_ino(ino)?,
-    };
-    let (Some(content), Some(cache)) = (content, cache) else { return Ok(None) };
+    let (Some(content), Some(cache)) = (content_of(rows, ino)?, cache) else { return Ok(None) };
     let key = cache.key(content.file, &content.header, content.part);
     let present = cache.get(key, content.size).present(0..content.size);
     Ok(Some(if present { "cache" } else { "not complete" }))

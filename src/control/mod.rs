@@ -5,6 +5,7 @@
 //! its answer; a client that goes away stops nothing.
 
 mod client;
+mod files;
 mod info;
 mod page;
 mod protocol;
@@ -12,9 +13,10 @@ mod server;
 mod status;
 
 pub use client::{Client, ClientError};
+pub use files::known_hashes;
 pub use info::{EntryInfo, collect_info, resolve};
 pub use page::render_page;
-pub use protocol::{Refused, Reply, Request};
+pub use protocol::{Refused, Reply, Request, VerifiedFile};
 pub use server::{Commands, ControlServer};
 pub use status::{
     AccountStatus, BAD_CHUNK, CacheStatus, HeldStatus, Live, MountStatus, RemovalsStatus, SessionWord, Status,

@@ -43,6 +43,14 @@ pub enum Request {
     },
     /// How far it is.
     ImportState,
+    /// Which of these content hashes are in Ente.
+    Have {
+        hashes: Vec<String>,
+    },
+    /// Reads a photo and compares it with its hash.
+    Verify {
+        path: B64,
+    },
     /// Somebody logged in.
     LoggedIn,
     /// The mount is to go: the mount ends, and the process with it.
@@ -63,12 +71,31 @@ pub enum Reply {
         entries: Vec<EntryInfo>,
     },
     Undone(Undone),
+    /// In the order they were asked for.
+    Known {
+        known: Vec<bool>,
+    },
+    Verified(VerifiedFile),
     /// `report`: it has ended.
     Import {
         progress: Progress,
         report: Option<Report>,
     },
     Refused(Refused),
+}
+
+/// What reading a photo showed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "outcome", content = "why", rename_all = "snake_case")]
+pub enum VerifiedFile {
+    /// The bytes are those of the hash.
+    Good,
+    /// The bytes are wrong, or gone for good.
+    Bad(String),
+    /// They cannot be had now: nothing is known of them.
+    Unread(String),
+    /// Not in Ente, or without a hash of its own.
+    NotChecked,
 }
 
 /// Why a request was not done, as the command shall say it.

@@ -1,7 +1,7 @@
 //! Where a file stands on its way to Ente, in the words of the contract.
 
 use crate::base::{FileId, Ino, ParkReason};
-use crate::store::{MemberRow, NodeRow, Rows, StoreResult, UploadRow};
+use crate::store::{ContentRow, MemberRow, NodeRow, Rows, StoreResult, UploadRow};
 use crate::tree::Stage;
 
 /// Where a file stands: `user.ente.state`, a word of the contract.
@@ -68,6 +68,21 @@ pub fn photo_of(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<FileId>> {
         return Ok(node.file);
     }
     Ok(rows.load_content_by_ino(ino)?.map(|content| content.file))
+}
+
+/// The content of an inode whose bytes are in Ente alone; `None` where they are here, or nowhere.
+///
+/// # Errors
+/// Where the store cannot be read.
+pub fn content_of(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<ContentRow>> {
+    let node = rows.load_node(ino)?;
+    if node.as_ref().is_some_and(|node| node.vault.is_some()) {
+        return Ok(None);
+    }
+    match node.and_then(|node| node.content) {
+        Some(content) => rows.load_content(content),
+        None => rows.load_content_by_ino(ino),
+    }
 }
 
 /// Where a file stands; `None` for a directory.

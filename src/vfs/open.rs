@@ -5,7 +5,7 @@ use super::error::{VfsError, VfsResult};
 use super::handles::Handle;
 use super::local::LocalState;
 use crate::base::{Ino, InoKind};
-use crate::namespace::{Dirty, path_of};
+use crate::namespace::{Dirty, content_of, path_of};
 use crate::store::{ContentRow, NodeKind, Rows, Tx};
 use crate::tree::{Event, FixedPlace, Stage, Verdict, on_event};
 use std::sync::Arc;
@@ -62,18 +62,8 @@ impl Vfs {
         Ok(Opened { fh, keep_cache: false, direct: true })
     }
 
-    /// The content of an inode whose bytes are in Ente alone; `None` where they are here.
     fn readable_content(&self, ino: Ino) -> VfsResult<Option<ContentRow>> {
-        Ok(self.store().read(|rows| {
-            let node = rows.load_node(ino)?;
-            if node.as_ref().is_some_and(|node| node.vault.is_some()) {
-                return Ok(None);
-            }
-            match node.and_then(|node| node.content) {
-                Some(content) => rows.load_content(content),
-                None => rows.load_content_by_ino(ino),
-            }
-        })?)
+        Ok(self.store().read(|rows| content_of(rows, ino))?)
     }
 
     fn open_for_writing(&self, ino: Ino) -> VfsResult<Opened> {

@@ -203,17 +203,23 @@ impl Client {
 
     /// A live photo as another client uploads it: this zip, whatever is in it.
     pub fn upload_live(&self, album: &str, title: &str, zip: &[u8]) {
+        self.upload(album, title, FileKind::LivePhoto, zip, "");
+    }
+
+    /// A photo as another client uploads it: these bytes, and this hash, whatever theirs is.
+    pub fn upload(&self, album: &str, title: &str, kind: FileKind, plain: &[u8], hash: &str) {
         let album = self.album(album);
         let (key, header) = (FileKey::random(), StreamHeader::random());
-        let facts = PhotoFacts { title: title.into(), modified: Timestamp(7_000_000), ..PhotoFacts::default() };
-        let metadata = seal_blob(&key, &base_metadata(&facts, FileKind::LivePhoto));
+        let modified = Timestamp(7_000_000);
+        let facts = PhotoFacts { title: title.into(), modified, hash: hash.into(), ..PhotoFacts::default() };
+        let metadata = seal_blob(&key, &base_metadata(&facts, kind));
         let thumbnail = seal_blob(&key, b"a thumbnail");
         let wrapped = wrap_file_key(&album.key, FileId(0), &key);
         let request = RegisterFile {
             collection_id: album.id,
             encrypted_key: wrapped.encrypted_key,
             key_decryption_nonce: wrapped.key_decryption_nonce,
-            file: self.put(header, seal_stream(&key, &header, zip)),
+            file: self.put(header, seal_stream(&key, &header, plain)),
             thumbnail: self.put(thumbnail.header, thumbnail.ciphertext),
             metadata: MetadataAttributes {
                 encrypted_data: B64::of(metadata.ciphertext),

@@ -10,6 +10,7 @@ mod common;
 
 mod copying;
 mod devices;
+mod files;
 mod flow;
 mod kills;
 mod ledger;
