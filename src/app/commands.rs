@@ -6,9 +6,12 @@ use super::import::{ImportDesk, ImportRequest};
 use super::report::Reporter;
 use super::verify::verify;
 use crate::base::{B64, Ino, Timestamp};
-use crate::control::{Commands, EntryInfo, Refused, Reply, Request, collect_info, known_hashes, resolve};
+use crate::control::{
+    Commands, EntryInfo, ListedFile, Refused, Reply, Request, collect_info, ignored_files, known_hashes,
+    local_only_files, reset_ignored, resolve,
+};
 use crate::namespace::{self, NamespaceError, UndoContext, UndoReach, preview_undo};
-use crate::store::StoreError;
+use crate::store::{Rows, StoreError, StoreResult};
 use crate::sync::{Reach, SyncError};
 use async_trait::async_trait;
 use std::ffi::OsString;
@@ -73,6 +76,16 @@ impl Commands for MountCommands {
             Request::Verify { path } => {
                 let path = path.bytes().unwrap_or_default();
                 Reply::Verified(verify(self.reporter.engine(), &path).await)
+            }
+            Request::Ignored => self.off_thread(|reporter| files(reporter, ignored_files)).await,
+            Request::LocalOnly => self.off_thread(|reporter| files(reporter, local_only_files)).await,
+            Request::ResetIgnored { paths } => {
+                let paths: Vec<Vec<u8>> = paths.iter().filter_map(B64::bytes).collect();
+                let reset = move |reporter: &Reporter| {
+                    let forgotten = reset_ignored(&reporter.engine().namespace, &paths);
+                    of_store(forgotten, |entries| Reply::Forgotten { entries })
+                };
+                self.off_thread(reset).await
             }
             Request::LoggedIn => match take_new_session(self.reporter.engine()).await {
                 Ok(()) => Reply::Done,
@@ -141,6 +154,10 @@ fn retry(reporter: &Reporter, paths: Vec<Vec<u8>>, as_is: bool) -> Reply {
         Ok(items) => Reply::Retried { items },
         Err(error) => refused(Exit::Data, error),
     }
+}
+
+fn files(reporter: &Reporter, list: fn(&Rows<'_>) -> StoreResult<Vec<ListedFile>>) -> Reply {
+    of_store(reporter.engine().store().read(list), |files| Reply::Files { files })
 }
 
 fn undo(reporter: &Reporter, since: Option<i64>, dry_run: bool) -> Reply {

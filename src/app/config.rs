@@ -42,6 +42,7 @@ struct DropSection {
     include: Vec<String>,
     since: Option<String>,
     dedup: Option<String>,
+    on_delete: Option<String>,
 }
 
 /// What the config file says.
@@ -114,7 +115,7 @@ impl DropSection {
             album: self.album.clone().filter(|album| !album.is_empty()).unwrap_or(last),
             settle: own_settle.unwrap_or(settle),
             names: NameRules::new(&self.ignore, &self.include).map_err(|detail| wrong("ignore", &detail))?,
-            on_delete: OnDelete::default(),
+            on_delete: self.on_delete().map_err(|detail| wrong("on_delete", detail))?,
             since: self.since().map_err(|detail| wrong("since", detail))?,
             dedup: self.dedup().map_err(|detail| wrong("dedup", detail))?,
             path,
@@ -148,6 +149,14 @@ impl DropSection {
             None | Some("name") => Ok(Dedup::Name),
             Some("content") => Ok(Dedup::Content),
             Some(_) => Err("write name or content"),
+        }
+    }
+
+    fn on_delete(&self) -> Result<OnDelete, &'static str> {
+        match self.on_delete.as_deref() {
+            None | Some("entry") => Ok(OnDelete::Entry),
+            Some("uncategorize") => Ok(OnDelete::Uncategorize),
+            Some(_) => Err("write entry or uncategorize"),
         }
     }
 
@@ -209,7 +218,7 @@ mod tests {
             ("[mount]\nfrobnicate = 1", "frobnicate"),
             ("[mount]\nallow_trash = true", "allow_trash"),
             ("[drops]", "drops"),
-            ("[[drop]]\npath = \"Drop\"\non_delete = \"uncategorize\"", "on_delete"),
+            ("[[drop]]\npath = \"Drop\"\non_delete = \"trash\"", "on_delete"),
             ("[[drop]]\npath = \"Albums/X\"", "Albums/X"),
             ("[[drop]]\npath = \"../x\"", "../x"),
             ("[[drop]]\npath = \"Drop\"\nalbums = \"some\"", "albums"),

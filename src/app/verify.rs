@@ -28,7 +28,9 @@ pub(super) async fn verify(engine: &Arc<Engine>, path: &[u8]) -> VerifiedFile {
             Err(error @ (FetchError::Gone | FetchError::Damaged(_) | FetchError::Halves(_))) => {
                 VerifiedFile::Bad(error.to_string())
             }
-            Err(error @ (FetchError::Offline(_) | FetchError::Store(_))) => VerifiedFile::Unread(error.to_string()),
+            Err(error @ (FetchError::Longer | FetchError::Offline(_) | FetchError::Store(_))) => {
+                VerifiedFile::Unread(error.to_string())
+            }
         },
         Ok(None) => VerifiedFile::NotChecked,
         Err(error) => VerifiedFile::Unread(error.to_string()),
@@ -86,7 +88,8 @@ async fn with_verified_size(engine: &Arc<Engine>, content: ContentRow) -> Result
         return Ok(content);
     }
     let content = Arc::new(content);
-    engine.fetch.read(&content, 0, 1).await?;
+    // A failure shows again at the reading itself.
+    let _ = engine.fetch.read(&content, 0, 1).await;
     let known = engine.store().read(|rows| rows.load_content(content.no))?;
     Ok(known.unwrap_or_else(|| (*content).clone()))
 }

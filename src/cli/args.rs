@@ -89,6 +89,12 @@ pub(super) enum Command {
     Have(HaveArgs),
     /// Reads photos and checks them against their hash
     Verify(VerifyArgs),
+    /// What is not sent again, because it was deleted in Ente
+    #[command(subcommand)]
+    Ignored(IgnoredArgs),
+    /// Files that exist on this machine only
+    #[command(subcommand)]
+    LocalOnly(LocalOnlyArgs),
     /// Checks what a mount needs, and says what to do
     Doctor,
     /// An Ente-compatible server, for trying things
@@ -276,6 +282,22 @@ pub(super) struct HaveArgs {
 pub(super) struct VerifyArgs {
     /// As seen in the mount; without any, all albums
     pub(super) paths: Vec<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum IgnoredArgs {
+    /// Entries of drops whose photo was deleted in Ente
+    List,
+    /// Forgets them, or those at and below these paths; copied again, they are sent
+    Reset { paths: Vec<PathBuf> },
+}
+
+#[derive(Subcommand)]
+pub(super) enum LocalOnlyArgs {
+    /// Lists them, with their size
+    List,
+    /// Copies them to a directory, never over something
+    Export { dir: PathBuf },
 }
 
 #[derive(Args)]

@@ -1,25 +1,31 @@
-//! Commands about many files: `have`, `verify`.
+//! Commands about many files: `have`, `verify`, `ignored`, `local-only`.
 
-use super::args::{Global, HaveArgs, VerifyArgs};
+use super::args::{Global, HaveArgs, IgnoredArgs, LocalOnlyArgs, VerifyArgs};
 use super::local::Local;
-use super::place::below_mount;
-use super::queue::{ask, mount_of};
+use super::place::{below_mount, request_paths};
+use super::queue::{ask, ask_or_write, mount_of};
 use super::status::print;
 use super::{End, Outcome, progress};
 use crate::app::{Exit, Failure, LocalFile, LocalFiles, Paths, hash_files};
-use crate::base::{B64, Printable};
-use crate::control::{Client, ClientError, Reply, Request, VerifiedFile, known_hashes};
+use crate::base::{B64, Printable, format_bytes};
+use crate::control::{
+    Client, ClientError, ListedFile, Reply, Request, VerifiedFile, ignored_files, known_hashes, local_only_files,
+    reset_ignored,
+};
 use crate::store::{Rows, StoreResult};
 use indicatif::ProgressBar;
 use std::collections::HashSet;
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Hashes asked about in one request.
 const HASHES: usize = 5000;
+/// A copy that is not complete.
+const PARTIAL: &str = ".entefs-export.part";
 /// What `verify` looks at without a path: everywhere a photo is itself.
 const PLACES: [&str; 6] = ["Albums", "Favorites", "Shared", "Archive", "Hidden", "Uncategorized"];
 
@@ -195,5 +201,112 @@ fn ask_verified(paths: &Paths, below: &Path) -> Result<VerifiedFile, End> {
     match ask(paths, "verify", &request)? {
         Reply::Verified(verified) => Ok(verified),
         _ => Err(Failure::client("verify", &ClientError::Malformed).into()),
+    }
+}
+
+fn listed(
+    paths: &Paths,
+    what: &str,
+    request: &Request,
+    read: impl FnOnce(&Rows<'_>) -> StoreResult<Vec<ListedFile>>,
+) -> Result<Vec<ListedFile>, Failure> {
+    let told = |reply| match reply {
+        Reply::Files { files } => Some(files),
+        _ => None,
+    };
+    ask_or_read(paths, what, request, told, read)
+}
+
+fn print_files(files: &[ListedFile]) {
+    let line = |file: &ListedFile| {
+        format!("{:>12}  {}\n", format_bytes(file.bytes), Printable(&file.path.bytes().unwrap_or_default()))
+    };
+    print(&files.iter().map(line).collect::<String>());
+}
+
+pub(super) fn ignored(paths: &Paths, args: &IgnoredArgs) -> Outcome {
+    let IgnoredArgs::Reset { paths: wanted } = args else {
+        print_files(&listed(paths, "ignored", &Request::Ignored, ignored_files)?);
+        return Ok(());
+    };
+    let below = request_paths(wanted, mount_of(paths).as_deref());
+    let bytes: Vec<Vec<u8>> = below.iter().filter_map(B64::bytes).collect();
+    let mut entries = 0;
+    let reply = ask_or_write(paths, "ignored", &Request::ResetIgnored { paths: below }, |local| {
+        entries = reset_ignored(&local.namespace(), &bytes).map_err(|error| Failure::store("ignored", &error))?;
+        Ok(())
+    })?;
+    match reply {
+        Some(Reply::Forgotten { entries: told }) => entries = told,
+        Some(_) => return Err(Failure::client("ignored", &ClientError::Malformed).into()),
+        None => {}
+    }
+    print(&format!("{entries} forgotten; copied again, they are sent.\n"));
+    Ok(())
+}
+
+pub(super) fn local_only(paths: &Paths, args: &LocalOnlyArgs) -> Outcome {
+    let files = listed(paths, "local-only", &Request::LocalOnly, local_only_files)?;
+    let LocalOnlyArgs::Export { dir } = args else {
+        print_files(&files);
+        return Ok(());
+    };
+    let what = "local-only export";
+    let mount = mount_of(paths).ok_or_else(|| Failure::client(what, &ClientError::Nobody))?;
+    if std::path::absolute(dir).is_ok_and(|dir| dir.starts_with(&mount)) {
+        return Err(Failure::new(Exit::Usage, what, "that is in the mount", "choose a directory elsewhere").into());
+    }
+    let mut failed = 0;
+    for file in &files {
+        let below = PathBuf::from(OsString::from_vec(file.path.bytes().unwrap_or_default()));
+        if let Err(error) = export(&mount.join(&below), &dir.join(&below)) {
+            failed += 1;
+            note(&format!("{}: {error}", shown(&below)));
+        }
+    }
+    print(&format!("{} files copied to {}.\n", files.len() - failed, dir.display()));
+    if failed > 0 {
+        let why = format!("{failed} files were not copied");
+        return Err(Failure::new(Exit::Other, what, why, "choose an empty directory with room, and try again").into());
+    }
+    Ok(())
+}
+
+/// Whole under its name or not at all, and never over something else that is there.
+fn export(from: &Path, to: &Path) -> io::Result<()> {
+    let mut source = File::open(from)?;
+    if fs::symlink_metadata(to).is_ok() {
+        let other = || io::Error::new(io::ErrorKind::AlreadyExists, "something else is there already");
+        return if has_same_bytes(source, File::open(to)?)? { Ok(()) } else { Err(other()) };
+    }
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let partial = to.with_file_name(PARTIAL);
+    let mut copy = File::create(&partial)?;
+    let copied = io::copy(&mut source, &mut copy)
+        .and_then(|_| copy.set_modified(source.metadata()?.modified()?))
+        .and_then(|()| copy.sync_all())
+        .and_then(|()| fs::rename(&partial, to));
+    if copied.is_err() {
+        // What is left of it is in nobody's way: the next try writes over it.
+        let _ = fs::remove_file(&partial);
+    }
+    copied
+}
+
+fn has_same_bytes(one: File, other: File) -> io::Result<bool> {
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut one, mut other) = (io::BufReader::new(one), io::BufReader::new(other));
+    loop {
+        let (left, right) = (io::BufRead::fill_buf(&mut one)?, io::BufRead::fill_buf(&mut other)?);
+        let len = left.len().min(right.len());
+        if len == 0 || left[..len] != right[..len] {
+            return Ok(left.is_empty() && right.is_empty());
+        }
+        io::BufRead::consume(&mut one, len);
+        io::BufRead::consume(&mut other, len);
     }
 }

@@ -78,6 +78,8 @@ fn execute(cli: Cli) -> Outcome {
         Command::Import(args) => import::import(&place()?, &global, &args),
         Command::Have(args) => files::have(&place()?, &global, &args),
         Command::Verify(args) => files::verify(&place()?, &global, &args),
+        Command::Ignored(args) => files::ignored(&place()?, &args),
+        Command::LocalOnly(args) => files::local_only(&place()?, &args),
         Command::Doctor => doctor::doctor(&place()?, &global),
         Command::Serve(args) => serve::serve(&args),
         Command::Demo(args) => demo::demo(&global, &args),

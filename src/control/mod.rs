@@ -13,7 +13,7 @@ mod server;
 mod status;
 
 pub use client::{Client, ClientError};
-pub use files::known_hashes;
+pub use files::{ListedFile, ignored_files, known_hashes, local_only_files, reset_ignored};
 pub use info::{EntryInfo, collect_info, resolve};
 pub use page::render_page;
 pub use protocol::{Refused, Reply, Request, VerifiedFile};

@@ -1,5 +1,6 @@
 //! What is asked and answered.
 
+use super::files::ListedFile;
 use super::info::EntryInfo;
 use super::status::Status;
 use crate::base::B64;
@@ -51,6 +52,14 @@ pub enum Request {
     Verify {
         path: B64,
     },
+    /// Entries of drops whose photo was deleted in Ente.
+    Ignored,
+    /// Forgets such entries: these and what lies below them, or all.
+    ResetIgnored {
+        paths: Vec<B64>,
+    },
+    /// Files that exist on this machine only.
+    LocalOnly,
     /// Somebody logged in.
     LoggedIn,
     /// The mount is to go: the mount ends, and the process with it.
@@ -76,6 +85,12 @@ pub enum Reply {
         known: Vec<bool>,
     },
     Verified(VerifiedFile),
+    Files {
+        files: Vec<ListedFile>,
+    },
+    Forgotten {
+        entries: u64,
+    },
     /// `report`: it has ended.
     Import {
         progress: Progress,

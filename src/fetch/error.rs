@@ -12,6 +12,9 @@ pub enum FetchError {
     /// A live photo whose zip, verified, is none that can be read.
     #[error("a live photo's halves cannot be told apart: {0}")]
     Halves(String),
+    /// Its size was a hint, and too small: what asked would take the beginning for all of it.
+    #[error("a live photo's half is longer than it seemed; open it again")]
+    Longer,
     #[error("Ente could not be asked: {0}")]
     Offline(String),
     #[error("the key could not be read: {0}")]

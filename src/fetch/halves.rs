@@ -1,7 +1,8 @@
 //! The halves of live photos: ranges of the zip that is their object's plaintext.
 //!
 //! Guarantees: where a half lies is learned from verified bytes before its first byte is given out, and what the pull's
-//! unverified hint said of its size and extension is corrected then (semantics 1.3). What other clients deflated is
+//! unverified hint said of its size and extension is corrected then (semantics 1.3); a read that would end too early
+//! by it fails, until the file is opened anew. What other clients deflated is
 //! unpacked into the cache, where it is a content like any other.
 
 use super::{Fetch, FetchError, Piece, clip};
@@ -10,6 +11,7 @@ use crate::cache::CacheRead;
 use crate::crypto::CHUNK;
 use crate::media::live::{ArchiveError, HalfEntry, Halves, Inflater, LOCAL_HEADER, data_start, read_directory};
 use crate::store::{ContentRow, Place};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Bytes of the zip's end that are looked at first.
@@ -36,9 +38,21 @@ impl Fetch {
         self.halves.lock().get(&content.no).copied()
     }
 
+    /// The content with the size that verified bytes told: it may have been opened while there was a hint only. `None`
+    /// where it is longer: the kernel would take the beginning for all of it, so that nothing is read there any more.
+    pub(super) fn with_true_size<'c>(&self, content: &'c ContentRow) -> Option<Cow<'c, ContentRow>> {
+        match self.known_half(content).filter(|_| content.packed.is_some()) {
+            Some(half) if half.size > content.size => None,
+            Some(half) if half.size < content.size => {
+                Some(Cow::Owned(ContentRow { size: half.size, ..content.clone() }))
+            }
+            _ => Some(Cow::Borrowed(content)),
+        }
+    }
+
     /// The zip and the offset in it of a half that lies there as it is.
     fn stored_in(&self, content: &ContentRow, offset: u64, len: usize) -> Option<(Arc<ContentRow>, u64, usize)> {
-        let half = self.known_half(content).filter(|half| !half.place.deflated)?;
+        let half = self.known_half(content).filter(|half| !half.place.deflated && half.size <= content.size)?;
         let len = usize::try_from(half.size.saturating_sub(offset)).unwrap_or(usize::MAX).min(len);
         Some((Arc::new(content.archive()?), half.place.at + offset, len))
     }
@@ -55,6 +69,7 @@ impl Fetch {
 
     /// From the half's own blocks, which are those of its own upload or of its unpacking, else from the zip's.
     pub(super) fn read_half_from_disk(&self, content: &ContentRow, offset: u64, buf: &mut [u8]) -> Option<usize> {
+        let content = &*self.with_true_size(content)?;
         let len = clip(content, offset, buf.len());
         if let CacheRead::Hit(read) = self.cached(content).read_at(offset, &mut buf[..len])
             && read == len
@@ -72,6 +87,9 @@ impl Fetch {
         len: usize,
     ) -> Result<Piece, FetchError> {
         let half = self.find_half(content).await?;
+        if half.size > content.size {
+            return Err(FetchError::Longer);
+        }
         if let Some((archive, at, len)) = self.stored_in(content, offset, len) {
             return self.read_whole(&archive, at, len).await;
         }

@@ -100,12 +100,12 @@ impl Fetch {
 
     /// Reads what is in memory; `None` where any of it is not.
     pub fn read_from_memory(self: &Arc<Self>, content: &Arc<ContentRow>, offset: u64, len: usize) -> Option<Piece> {
+        if content.packed.is_some() {
+            return self.read_half_from_memory(content, offset, len);
+        }
         let len = clip(content, offset, len);
         if len == 0 {
             return Some(Piece::none());
-        }
-        if content.packed.is_some() {
-            return self.read_half_from_memory(content, offset, len);
         }
         let read = self.memory.read(content.no, offset, len)?;
         if let Some(stream) = self.known_stream(content.no) {
@@ -116,6 +116,7 @@ impl Fetch {
 
     /// Reads a few bytes of the cache that the kernel has in memory; `None` where the disk must be asked. Never waits.
     pub fn read_resident(&self, content: &ContentRow, offset: u64, buf: &mut [u8]) -> Option<usize> {
+        let content = &*self.with_true_size(content)?;
         let len = clip(content, offset, buf.len());
         self.cached(content).read_resident(offset, &mut buf[..len]).filter(|read| *read == len)
     }
@@ -136,17 +137,14 @@ impl Fetch {
     ///
     /// # Errors
     /// [`FetchError::Offline`] at the deadline, [`FetchError::Damaged`] for what does not verify twice,
-    /// [`FetchError::Gone`] for a version that Ente does not have any more.
+    /// [`FetchError::Gone`] for a version that Ente does not have any more; [`FetchError::Longer`] for a live photo's
+    /// half that is longer than it seemed when it was opened.
     pub async fn read(
         self: &Arc<Self>,
         content: &Arc<ContentRow>,
         offset: u64,
         len: usize,
     ) -> Result<Piece, FetchError> {
-        let len = clip(content, offset, len);
-        if len == 0 {
-            return Ok(Piece::none());
-        }
         if content.packed.is_some() {
             self.read_half(content, offset, len).await
         } else {

@@ -114,6 +114,11 @@ impl Rows<'_> {
         self.load_nodes("file = ?1", [file.0])
     }
 
+    /// Files of drops and albums that became a photo.
+    pub fn load_sent_files(&self) -> StoreResult<Vec<NodeRow>> {
+        self.load_nodes("file IS NOT NULL AND kind = ?1", [NodeKind::File as i64])
+    }
+
     /// Photos that are being rewritten in place.
     pub fn load_shadows(&self) -> StoreResult<Vec<NodeRow>> {
         self.load_nodes("kind = ?1", [NodeKind::Shadow as i64])

@@ -128,6 +128,12 @@ fn update(tx: &Tx<'_>, known: &AlbumRow, record: &AlbumRecord, dirty: &mut Dirty
     if known.complete && (changed || known.visibility != record.visibility || !was_listed) {
         rename_directory(tx, known.no, dirty)?;
     }
+    if (known.visibility, known.quick_link) != (record.visibility, record.quick_link) {
+        // Its photos have a link more or less wherever else they are shown (semantics 1.1).
+        for file in tx.load_shared_members(known.no)? {
+            relist(tx, file, dirty)?;
+        }
+    }
     dirty.album(known.no);
     Ok(())
 }

@@ -4,8 +4,8 @@
 use super::plan::Refusal;
 use std::time::Duration;
 
-/// What removing an album counts.
-pub const ALBUM_WEIGHT: u64 = 50;
+/// What an album and its photos count at least, removed together.
+const ALBUM_WEIGHT: u64 = 50;
 
 const WITHIN: Duration = Duration::from_secs(600);
 /// The automatic limit: a fifth of the photos, and never beyond these.
@@ -47,6 +47,12 @@ impl RemovalLimit {
             Self::Auto => count > (photos() / 5).clamp(LEAST, MOST),
         }
     }
+}
+
+/// What removing an empty album counts, after the removals out of it counted `removed` just before: what is missing to
+/// [`ALBUM_WEIGHT`]. One that was emptied otherwise, by moves or elsewhere, takes no photo along: it is one removal.
+pub fn album_weight(removed: u64) -> u64 {
+    if removed == 0 { 1 } else { ALBUM_WEIGHT.saturating_sub(removed) }
 }
 
 /// How things stand.
@@ -107,6 +113,20 @@ mod tests {
         assert_eq!(plan_brake(RemovalLimit::Auto, state(0), ALBUM_WEIGHT, || 1000), Ok(50));
         assert_eq!(plan_brake(RemovalLimit::Auto, state(150), ALBUM_WEIGHT, || 1000), Ok(50));
         assert_eq!(plan_brake(RemovalLimit::Auto, state(151), ALBUM_WEIGHT, || 1000), Err(Refusal::TooManyRemovals));
+    }
+
+    /// "An album counts as 50": with its photos. A small account (limit 50) is not held for tidying up empty albums.
+    #[test]
+    fn an_album_counts_with_its_photos_and_an_empty_one_as_one_removal() {
+        assert_eq!([1, 2, 49, 50, 800].map(|removed| removed + album_weight(removed)), [50, 50, 50, 50, 800]);
+        assert_eq!(album_weight(0), 1);
+        let state = |recent| BrakeState { recent, ..CALM };
+        let emptied = (0..30).try_fold(0, |recent, _| {
+            plan_brake(RemovalLimit::Auto, state(recent), album_weight(0), || 12).map(|weight| recent + weight)
+        });
+        assert_eq!(emptied, Ok(30), "thirty albums emptied by moves");
+        let held = plan_brake(RemovalLimit::Auto, state(50), 1, || 12);
+        assert_eq!(held, Err(Refusal::TooManyRemovals), "one album with its photos is all that passes");
     }
 
     #[test]

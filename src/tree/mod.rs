@@ -14,7 +14,7 @@ mod stage;
 mod undo;
 mod unique;
 
-pub use brake::{ALBUM_WEIGHT, BrakeState, RemovalLimit, plan_brake};
+pub use brake::{BrakeState, RemovalLimit, album_weight, plan_brake};
 pub use drops::{AlbumMapping, Dedup, DropRules, DropSettings, OnDelete, album_name_for, is_camera_directory};
 pub use junk::{NameClass, NameRules, classify_directory};
 pub use name::{MAX_NAME, join_name, safe_name, split_name, suffixed};

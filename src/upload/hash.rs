@@ -156,14 +156,19 @@ fn plan(
         return Ok(Plan::Link(file));
     }
     let twins = tx.load_twins(&hashed.hash, hashed.kind())?;
-    let mut earlier =
-        // Of two that are hashed and no more the lower number goes, unless the other was quicker to decide.
-        twins.iter().filter(|twin| twin.no != row.no && (twin.no.0 < row.no.0 || twin.stage > Stage::Hashed || is_claimed(twin.no)) && twin.parked.is_none() && twin.stage != Stage::Twin);
+    let mut earlier = twins.iter().filter(|twin| goes_first(twin, row, is_claimed(twin.no)));
     let same_name = |twin: &&UploadRow| {
         let facts: Option<Hashed> = load_blob(tx, twin.no, UploadBlob::Facts).ok().flatten();
         dedup == Dedup::Content || facts.is_some_and(|facts| facts.title == hashed.title)
     };
     Ok(if earlier.any(|twin| same_name(&twin)) { Plan::Wait } else { Plan::Upload })
+}
+
+/// Whether `row` waits for an upload of the same bytes. Of two that are hashed and no more the lower number goes, unless
+/// the other was quicker to decide, and claimed it: it may still be sealing what this one would send a second time.
+fn goes_first(twin: &UploadRow, row: &UploadRow, is_claimed: bool) -> bool {
+    let is_ahead = twin.no.0 < row.no.0 || twin.stage > Stage::Hashed || is_claimed;
+    twin.no != row.no && is_ahead && twin.parked.is_none() && twin.stage != Stage::Twin
 }
 
 /// An own, live photo, not hidden, with these bytes, this type and (unless content alone counts) this name.
@@ -259,4 +264,50 @@ fn leave_unchanged(
     }
     dirty.ino(row.ino);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Ino, UploadNo, VaultId};
+
+    fn row(no: i64, stage: Stage) -> UploadRow {
+        UploadRow {
+            no: UploadNo(no),
+            ino: Ino(no as u64),
+            vault: VaultId([no as u8; 16]),
+            generation: None,
+            stage,
+            size: 1,
+            due: Timestamp::ZERO,
+            attempts: 0,
+            parked: None,
+            since: Timestamp::ZERO,
+            as_is: false,
+            target: None,
+            supersedes: None,
+            file: None,
+            sent: false,
+            frozen: true,
+            killed: false,
+            adopted: false,
+        }
+    }
+
+    /// Both are hashed, and stay so until what is sent of them is sealed: exactly one goes, whichever decides first.
+    #[test]
+    fn two_equal_files_hashed_at_one_moment_are_uploaded_once() {
+        let (one, two) = (row(1, Stage::Hashed), row(2, Stage::Hashed));
+        assert!(
+            !goes_first(&two, &one, false) && goes_first(&one, &two, false),
+            "the lower number, where both see both"
+        );
+        // The second was hashed before the first was known to be equal: it went, and the first comes to decide now.
+        assert!(goes_first(&two, &one, true), "the first waits for it");
+        assert!(goes_first(&row(2, Stage::Prepared), &one, false), "also later on, without a claim");
+        let parked = UploadRow { parked: Some(ParkReason::Refused), ..two };
+        assert!(!goes_first(&parked, &one, false), "what stands still is waited for by nobody");
+        assert!(!goes_first(&row(1, Stage::Twin), &row(2, Stage::Hashed), false), "nor is what waits itself");
+        assert!(!goes_first(&one, &one, true));
+    }
 }

@@ -5,7 +5,7 @@ use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use crate::base::{AlbumNo, Timestamp};
 use crate::store::{Rows, StoreResult, Trouble, Tx};
-use crate::tree::{ALBUM_WEIGHT, BrakeState, Refusal, RemovalLimit, plan_brake};
+use crate::tree::{BrakeState, Refusal, RemovalLimit, album_weight, plan_brake};
 
 /// Removals held back, as a trouble's kind.
 const HELD: &str = "removals-held";
@@ -24,14 +24,14 @@ impl Vfs {
         Ok(weight?)
     }
 
-    /// What removing an album counts beyond its photos, which were taken out one by one just before.
+    /// What removing an album counts beyond the photos that were taken out of it one by one just before.
     /// One that Ente never heard of counts nothing.
     pub(super) fn album_weight(&self, tx: &Tx<'_>, album: AlbumNo, now: Timestamp) -> VfsResult<u64> {
         if tx.load_album(album)?.is_none_or(|row| row.remote.is_none()) {
             return Ok(0);
         }
         let since = now.saturating_sub(self.options.removal_limit.within());
-        Ok(ALBUM_WEIGHT.saturating_sub(tx.load_album_removal_weight(album, since)?))
+        Ok(album_weight(tx.load_album_removal_weight(album, since)?))
     }
 
     /// Where the brake refused for the first time, that is noted and somebody is told.

@@ -113,7 +113,7 @@ impl From<FetchError> for VfsError {
     fn from(error: FetchError) -> Self {
         match error {
             FetchError::Gone => Self::DeletedInEnte,
-            FetchError::Damaged(_) | FetchError::Halves(_) => Self::Damaged,
+            FetchError::Damaged(_) | FetchError::Halves(_) | FetchError::Longer => Self::Damaged,
             FetchError::Offline(detail) => Self::Offline(detail),
             FetchError::Store(detail) => Self::Offline(detail),
         }

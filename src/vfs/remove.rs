@@ -7,7 +7,7 @@ use super::local::LocalState;
 use crate::base::{Ino, Nanos, Timestamp};
 use crate::namespace::{DirInfo, Dirty, Entry, EntryKey, delete_album, leave_album, path_of};
 use crate::store::{Change, Kept, NodeKind, NodeRow, Rows, Tx, UploadRow};
-use crate::tree::{Event, NameClass, Refusal, RemovalPlan, Stage, Verdict, on_event, plan_removal};
+use crate::tree::{Event, NameClass, OnDelete, Refusal, RemovalPlan, Stage, Verdict, on_event, plan_removal};
 use std::time::Duration;
 
 /// How long the bytes of a removed file that was not in Ente are kept (semantics 4.3).
@@ -91,12 +91,34 @@ impl Vfs {
         let path = path_of(tx, entry.ino)?.unwrap_or_default().join(&b'/');
         let node = tx.load_node(entry.ino)?;
         let nameless = forget_entry(tx, dir, entry, is_open, now, dirty)?;
+        if let Some(node) = node.as_ref().filter(|_| nameless && self.on_delete(&path) == OnDelete::Uncategorize) {
+            self.leave_with_entry(tx, node, now, dirty)?;
+        }
         let plain = self.name_rules(dir.ino).classify(&entry.name) == NameClass::Plain;
         if nameless && plain && node.is_some_and(|node| node.file.is_none() && node.size > 0) {
             let weight = self.pass_brake(tx, 1, now.to_timestamp())?;
             tx.insert_change(now.to_timestamp(), weight, &Change::FileRemoved { ino: entry.ino, path })?;
         }
         Ok(nameless)
+    }
+
+    fn on_delete(&self, path: &[u8]) -> OnDelete {
+        let path: Vec<Vec<u8>> = path.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect();
+        self.options.drops.find(&path).map_or(OnDelete::Entry, |(drop, _)| drop.on_delete)
+    }
+
+    /// The drop wants the photo to leave the album that its entry maps to, unless another entry keeps it there: a
+    /// second copy, or the other half of a live photo.
+    fn leave_with_entry(&self, tx: &Tx<'_>, node: &NodeRow, now: Nanos, dirty: &mut Dirty) -> VfsResult<()> {
+        let (Some(file), Some(album)) = (node.file, node.album) else { return Ok(()) };
+        let others = tx.load_nodes_of_file(file)?;
+        let is_there = tx.load_member(album, file)?.is_some_and(|member| member.is_visible());
+        if !is_there || others.iter().any(|other| other.ino != node.ino && other.album == Some(album)) {
+            return Ok(());
+        }
+        let weight = self.pass_brake(tx, 1, now.to_timestamp())?;
+        tx.insert_change(now.to_timestamp(), weight, &Change::Left { file, album })?;
+        Ok(leave_album(tx, album, file, now, dirty)?)
     }
 
     fn leave_or_revert(

@@ -11,8 +11,8 @@ use entefs::crypto::{
 use entefs::remote::{HttpOptions, HttpRemote, ObjectBody, Page, Part, RemoteApi};
 use entefs::upload::record::{PhotoFacts, base_metadata};
 use entefs::wire::{
-    AddFiles, Collection, File, FileMagic, MetadataAttributes, MoveFiles, ObjectAttributes, RegisterFile,
-    UpdateFileMagic,
+    AddFiles, Collection, File, FileMagic, MetadataAttributes, MoveFiles, ObjectAttributes, RegisterFile, TrashFiles,
+    TrashItem, UpdateFileMagic,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -192,6 +192,12 @@ impl Client {
         let album = self.album(album);
         let files = vec![wrap_file_key(&album.key, photo.id, &photo.key)];
         self.wait(self.remote.add_files(&AddFiles { collection_id: album.id, files }));
+    }
+
+    /// Moves a photo of this album to the trash.
+    pub fn trash(&self, photo: &Photo, album: &str) {
+        let items = vec![TrashItem { file_id: photo.id, collection_id: self.album(album).id }];
+        self.wait(self.remote.trash_files(&TrashFiles { items }));
     }
 
     pub fn move_photo(&self, photo: &Photo, from: &str, to: &str) {

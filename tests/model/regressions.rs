@@ -160,3 +160,17 @@ fn a_drop_entry_written_over_with_the_bytes_of_another_photo_is_that_photo() {
         Op::Write(Dir::DropX, "a.jpg", Content(2)),
     ]);
 }
+
+/// The links that other albums showed of its photos were counted anew with the photos' next change only.
+#[test]
+fn an_album_that_is_archived_elsewhere_is_no_link_of_its_photos() {
+    let both = [
+        Op::Other(Elsewhere::Upload(Place::X, "a.jpg", Content(0))),
+        Op::Other(Elsewhere::MakeAlbum(Place::Y)),
+        Op::Other(Elsewhere::Add(0, Place::Y)),
+        Op::Pull,
+    ];
+    let archive = |there| Op::Other(Elsewhere::Archive(Place::Y, there));
+    check(&[&both[..], &[archive(true), Op::Pull]].concat());
+    check(&[&both[..], &[archive(true), Op::Pull, archive(false), Op::Pull]].concat());
+}

@@ -227,6 +227,18 @@ pub fn check_links(view: &View) -> Check {
     Ok(())
 }
 
+/// The same at rest, exactly: no local name masks one.
+pub fn check_links_at_rest(view: &View) -> Check {
+    let albums = |ino| view.iter().filter(move |(path, seen)| seen.ino == ino && !path.starts_with("Drop/")).count();
+    for (path, seen) in view.iter().filter(|(_, seen)| matches!(seen.key, EntryKey::Photo(_))) {
+        let names = albums(seen.ino);
+        if seen.attr.links as usize != names {
+            return Err(format!("{path} has {} links, and {names} names", seen.attr.links));
+        }
+    }
+    Ok(())
+}
+
 /// Nothing of the account is without an album, unless another device put it into the trash.
 pub fn check_homes(facts: &Facts) -> Check {
     for (file, photo) in facts.photos.iter().filter(|(_, photo)| !photo.trashed) {

@@ -294,6 +294,7 @@ impl World {
         self.step(Op::Work)?;
         let facts = self.ente.facts();
         rules::check_rest(&self.view, &facts)?;
+        rules::check_links_at_rest(&self.view)?;
         rules::check_owed(&self.owed, &self.view, &facts)?;
         if self.doubles { Ok(()) } else { rules::check_no_doubles(&facts) }
     }

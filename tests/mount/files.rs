@@ -1,6 +1,6 @@
 //! Commands about many files.
 
-use crate::common::{Device, Packing, World, hash_text, jpeg, movie, zip};
+use crate::common::{Device, Packing, World, hash_text, jpeg, movie, sorted, zip};
 use entefs::base::FileKind;
 use std::fs;
 use std::path::Path;
@@ -100,4 +100,104 @@ fn verify_reads_photos_and_compares_them_with_their_hash() {
     assert_eq!(ask(&device, ["verify", "Albums/B"]).0, 1, "no such place");
     device.unmount();
     assert_eq!(ask(&device, ["verify"]).0, 1, "it needs a mount");
+}
+
+/// "They exist on this machine alone: `entefs local-only list|export DIR` gets them out."
+#[test]
+fn local_only_files_are_listed_and_exported() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    write(&device.path("Drop/A/notes.txt"), b"not a photo");
+    write(&device.path("Drop/A/B/.hidden.jpg"), &jpeg(1, 2000));
+    write(&device.path("Drop/A/photo.jpg"), &jpeg(2, 2000));
+    device.wait_idle();
+    assert_eq!(device.status().uploads.local_only.files, 2);
+    let (code, out, _) = ask(&device, ["local-only", "list"]);
+    assert_eq!((code, out.lines().count()), (0, 2), "{out}");
+    assert!(out.contains("Drop/A/notes.txt\n") && out.contains("Drop/A/B/.hidden.jpg\n"), "{out}");
+    let to = world.path("export");
+    let export = |device: &Device| ask(device, [Path::new("local-only"), Path::new("export"), &to]);
+    let (code, out, err) = export(&device);
+    assert!(code == 0 && out.starts_with("2 files copied"), "{out}{err}");
+    assert_eq!(fs::read(to.join("Drop/A/notes.txt")).expect("copied"), b"not a photo");
+    assert!(fs::read(to.join("Drop/A/B/.hidden.jpg")).expect("copied") == jpeg(1, 2000));
+    assert_eq!(sorted(&to.join("Drop/A")), ["B", "notes.txt"], "nothing else, and nothing half done");
+    let modified = |path: &Path| fs::metadata(path).expect("it is there").modified().expect("a time");
+    assert_eq!(modified(&to.join("Drop/A/notes.txt")), modified(&device.path("Drop/A/notes.txt")));
+
+    assert_eq!(export(&device).0, 0, "what is there already is as good");
+    fs::write(to.join("Drop/A/notes.txt"), "something else").expect("a file");
+    let (code, out, err) = export(&device);
+    assert!(code == 1 && out.starts_with("1 files copied") && err.contains("Drop/A/notes.txt"), "{out}{err}");
+    assert_eq!(fs::read(to.join("Drop/A/notes.txt")).expect("it is there"), b"something else");
+    let inside = device.path("Drop/export");
+    assert_eq!(ask(&device, [Path::new("local-only"), Path::new("export"), &inside]).0, 2);
+    device.unmount();
+    assert_eq!(ask(&device, ["local-only", "list"]).1.lines().count(), 2, "without a mount, too");
+    assert_eq!(export(&device).0, 1);
+}
+
+/// "A drop entry never leaves because of something done elsewhere ... `entefs ignored list|reset` shows and clears the
+/// memory (a reset entry leaves the listing; copy the file again to send it)."
+#[test]
+fn what_was_deleted_in_ente_is_listed_and_forgotten_on_demand() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    for number in 0..3 {
+        write(&device.path(&format!("Drop/A/{number}.jpg")), &jpeg(number, 2000));
+    }
+    device.wait_idle();
+    assert_eq!(ask(&device, ["ignored", "list"]).1, "");
+    for name in ["0.jpg", "1.jpg"] {
+        world.client().trash(&world.client().photo(name), "A");
+    }
+    device.refresh();
+    assert_eq!(sorted(&device.path("Drop/A")), ["0.jpg", "1.jpg", "2.jpg"]);
+    let (code, out, _) = ask(&device, ["ignored", "list"]);
+    let listed: Vec<&str> = out.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    assert_eq!((code, listed), (0, vec!["Drop/A/0.jpg", "Drop/A/1.jpg"]));
+    assert!(ask(&device, ["ignored", "reset", "Drop/B"]).1.starts_with("0 forgotten"));
+    let one = device.path("Drop/A/0.jpg");
+    assert!(ask(&device, [Path::new("ignored"), Path::new("reset"), &one]).1.starts_with("1 forgotten"));
+    assert_eq!(sorted(&device.path("Drop/A")), ["1.jpg", "2.jpg"]);
+    write(&one, &jpeg(0, 2000));
+    device.wait_idle();
+    assert_eq!(world.client().photo("0.jpg").albums.len(), 1, "copied again, it is sent");
+
+    device.unmount();
+    assert!(ask(&device, ["ignored", "list"]).1.ends_with("Drop/A/1.jpg\n"), "without a mount, too");
+    assert!(ask(&device, ["ignored", "reset"]).1.starts_with("1 forgotten"));
+    device.mount();
+    assert_eq!(sorted(&device.path("Drop/A")), ["0.jpg", "2.jpg"]);
+}
+
+/// "`on_delete = "uncategorize"` ... treats it as 4.1 for the album it maps to"; and so do the brake and `undo`.
+#[test]
+fn a_drop_can_take_the_photo_along_when_its_entry_is_removed() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.device();
+    let sections = "[[drop]]\npath = \"Drop\"\n\n[[drop]]\npath = \"Sync\"\non_delete = \"uncategorize\"\n";
+    fs::write(device.state.with_file_name("config.toml"), sections).expect("a config file");
+    device.set_options("removal_limit=1/1h");
+    device.mount();
+    write(&device.path("Drop/A/a.jpg"), &jpeg(1, 2000));
+    for place in ["Sync/B/b.jpg", "Sync/B/c.jpg", "Sync/B/again/B/b.jpg"] {
+        write(&device.path(place), &jpeg(u64::from(place.ends_with("c.jpg")) + 2, 2000));
+    }
+    device.wait_idle();
+    assert_eq!(sorted(&device.path("Albums/B")), ["b.jpg", "c.jpg"]);
+    fs::remove_file(device.path("Drop/A/a.jpg")).expect("the entry");
+    fs::remove_file(device.path("Sync/B/again/B/b.jpg")).expect("one of two entries of a photo");
+    assert_eq!(sorted(&device.path("Albums/B")), ["b.jpg", "c.jpg"]);
+    fs::remove_file(device.path("Sync/B/b.jpg")).expect("the entry and the membership");
+    assert_eq!(sorted(&device.path("Uncategorized")), ["b.jpg"]);
+    let refused = fs::remove_file(device.path("Sync/B/c.jpg")).expect_err("it counts for the brake");
+    assert_eq!(refused.raw_os_error(), Some(libc::EPERM));
+    assert_eq!(sorted(&device.path("Sync/B")), ["again", "c.jpg"]);
+    device.wait_idle();
+    assert_eq!(Vec::from_iter(&world.client().photo("a.jpg").albums), ["A"]);
+    assert_eq!(Vec::from_iter(&world.client().photo("b.jpg").albums), ["Uncategorized"]);
+    let (code, out, err) = ask(&device, ["undo"]);
+    assert!(code == 0 && out.contains("photos back in 'B'"), "{out}{err}");
+    assert_eq!(sorted(&device.path("Albums/B")), ["b.jpg", "c.jpg"]);
 }

@@ -68,3 +68,26 @@ fn rm_r_of_an_album_destroys_nothing() {
     assert!(photos.iter().all(|photo| Vec::from_iter(&photo.albums) == ["Uncategorized"]));
     assert_eq!(world.client().trashed(), []);
 }
+
+/// "Two equal files dropped together make one upload"; the others are links of it.
+#[test]
+fn equal_files_dropped_together_are_uploaded_once() {
+    let Some(world) = World::start() else { return };
+    let (device, bytes) = (world.mounted(), jpeg(1, 300_000));
+    let copies = 8;
+    for number in 0..copies {
+        fs::create_dir(device.path(&format!("Drop/{number}"))).expect("a directory");
+    }
+    // They settle at one moment.
+    std::thread::scope(|scope| {
+        for number in 0..copies {
+            let (path, bytes) = (device.path(&format!("Drop/{number}/same.jpg")), &bytes);
+            scope.spawn(move || fs::write(path, bytes).expect("a photo"));
+        }
+    });
+    device.wait_idle();
+    assert_eq!(world.client().photo("same.jpg").albums.len(), copies);
+    let uploads = device.status().uploads;
+    assert_eq!((uploads.uploaded_total, uploads.linked_total), (1, copies as u64 - 1));
+    assert_eq!(world.client().trashed(), []);
+}

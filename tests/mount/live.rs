@@ -1,8 +1,11 @@
 //! Live photos: one photo of Ente, two files here (semantics 1.2, 1.3, 2.11).
 
 use crate::common::{Device, Kill, Packing, World, await_that, dated_jpeg, hash_text, jpeg, movie, sorted, zip};
-use std::fs;
+use entefs::crypto::{CHUNK_LEAD, CHUNK_OVERHEAD};
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Over one chunk of Ente's stream, so that the directory is in another than the still.
@@ -60,6 +63,59 @@ fn a_deflated_live_photo_reads_too() {
     check(&device, "Albums/Trip/IMG_1.HEIC", &still);
     device.remount();
     check(&device, "Albums/Trip/IMG_1.MOV", &clip);
+}
+
+/// "checked when the content is first read, corrected if wrong": the end of a zip as the server gave it to the pull says
+/// other sizes than the verified bytes do.
+#[test]
+fn a_wrong_size_hint_is_corrected_at_the_first_read() {
+    let Some(world) = World::start() else { return };
+    let (still, clip) = (jpeg(3, 50_000), movie(3, 40_000, MAY));
+    let packed = zip(Packing::Stored, [("image.HEIC", &still), ("video.MOV", &clip)]);
+    world.client().create_album("Trip");
+    world.client().upload_live("Trip", "IMG_1.HEIC", &packed);
+    let object = object_of(&world, packed.len());
+    let truth = fs::read(&object).expect("an object");
+    fs::write(&object, with_sizes(&packed, &truth, [still.len() - 1000, clip.len() + 5])).expect("an object");
+    let device = world.mounted();
+    let paths = ["IMG_1.HEIC", "IMG_1.MOV"].map(|name| device.path("Albums/Trip").join(name));
+    let sizes = || paths.clone().map(|path| fs::metadata(path).expect("it is there").len() as usize);
+    assert_eq!(sizes(), [still.len() - 1000, clip.len() + 5], "the pull believes what it sees");
+    fs::write(&object, &truth).expect("an object");
+
+    let mut early = File::open(&paths[0]).expect("it opens");
+    let ended = early.read_to_end(&mut Vec::new()).expect_err("a beginning is not taken for all of it");
+    assert_eq!(ended.raw_os_error(), Some(libc::EIO));
+    await_that("both sizes are right", || sizes() == [still.len(), clip.len()]);
+    check(&device, "Albums/Trip/IMG_1.HEIC", &still);
+    check(&device, "Albums/Trip/IMG_1.MOV", &clip);
+}
+
+/// The object of a zip of this length.
+fn object_of(world: &World, len: usize) -> PathBuf {
+    let users = fs::read_dir(world.path("server/objects")).expect("objects").map(|user| user.expect("a user").path());
+    let objects = users.flat_map(|user| fs::read_dir(user).expect("objects")).map(|object| object.expect("one").path());
+    let len = (len + CHUNK_OVERHEAD) as u64;
+    let mut found: Vec<PathBuf> = objects.filter(|path| fs::metadata(path).is_ok_and(|m| m.len() == len)).collect();
+    assert_eq!(found.len(), 1, "objects of {len} bytes");
+    found.remove(0)
+}
+
+/// The same object with other sizes of the halves in the zip's directory: a stream cipher lets bits be flipped unseen,
+/// until the chunk is verified.
+fn with_sizes(packed: &[u8], object: &[u8], sizes: [usize; 2]) -> Vec<u8> {
+    let number = |at: usize| u32::from_le_bytes(packed[at..at + 4].try_into().expect("four bytes"));
+    let (mut object, mut entry) = (object.to_vec(), number(packed.len() - 6) as usize);
+    for size in sizes {
+        for field in [entry + 20, entry + 24] {
+            let flipped = (number(field) ^ size as u32).to_le_bytes();
+            for (at, bits) in (field + CHUNK_LEAD as usize..).zip(flipped) {
+                object[at] ^= bits;
+            }
+        }
+        entry += 46 + usize::from(packed[entry + 28]);
+    }
+    object
 }
 
 /// Two live photos of one name keep their halves together under one suffix.

@@ -1,10 +1,12 @@
 //! Google Takeout (semantics 2.13).
 
-use crate::common::{Client, Library, World, await_that, hash_text, jpeg, number, takeout};
+use crate::common::{Client, Library, Random, World, await_that, hash_text, jpeg, number, takeout};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 /// A sidecar as Takeout writes it.
 fn sidecar(title: &str, taken: i64, caption: &str, favorite: bool) -> String {
@@ -122,6 +124,34 @@ fn a_takeout_arrives_as_it_was_and_again_adds_nothing() {
     check_library(world.client(), &library);
     let again = text_of(&device.run(import(&archives, &[])), 0);
     assert!(again.contains("0 uploaded or linked by their bytes, 0 added to one more album"), "{again}");
+    check_library(world.client(), &library);
+}
+
+/// `kill -9` at random moments, and the same command again: every photo once, as it was, nothing lost.
+/// `ENTEFS_TEST_KILLS` raises the figure.
+#[test]
+fn an_import_killed_at_any_moment_and_run_again_brings_every_photo_once() {
+    let world = World::unmounted();
+    let (archives, library) = takeout(&world.path(""), number("ENTEFS_TEST_TAKEOUT", 100) as usize);
+    let (device, mut random) = (world.device(), Random::announced("import"));
+    let registered = || {
+        let counts = world.server().request_counts();
+        counts.iter().filter(|(route, _)| route.starts_with("POST /files")).map(|(_, count)| count).sum::<u64>()
+    };
+    let kills = number("ENTEFS_TEST_KILLS", 8);
+    for kill in 0..kills {
+        let mut running = device.command(import(&archives, &[])).stdout(Stdio::null()).spawn().expect("it starts");
+        // Some before the first photo is in Ente, the others further and further on.
+        let (before, more) = (registered(), random.below(12) * kill.min(1));
+        await_that("photos are registered", || {
+            registered() >= before + more || running.try_wait().expect("it is ours").is_some()
+        });
+        thread::sleep(Duration::from_millis(random.below(300)));
+        // It may have ended.
+        let _ = running.kill();
+        running.wait().expect("it is ours");
+    }
+    text_of(&device.run(import(&archives, &[])), 0);
     check_library(world.client(), &library);
 }
 

@@ -114,6 +114,10 @@ fn pick_halves(entries: Vec<Named<'_>>, directory_at: u64) -> Result<Halves, Arc
         if half.encrypted || !matches!(half.method, STORED | DEFLATED) {
             return Err(ArchiveError::Unsupported);
         }
+        // An empty half would never be read, and a wrong hint never be found.
+        if entry.size == 0 {
+            return Err(ArchiveError::NoPair);
+        }
         let fits = entry.header_at + LOCAL_HEADER as u64 + entry.packed <= directory_at;
         if !fits || (!entry.deflated && entry.packed != entry.size) {
             return Err(ArchiveError::Malformed);
