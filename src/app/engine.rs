@@ -232,6 +232,7 @@ impl Engine {
                 settle: self.options.settle,
                 read_only: self.options.read_only,
                 removal_limit: self.options.removal_limit,
+                previews: self.options.previews,
             },
             bells: self.bells.clone(),
             texts,

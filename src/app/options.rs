@@ -2,7 +2,7 @@
 //! contract, 3). One table names them all.
 
 use crate::base::{DailySpan, parse_duration, parse_size};
-use crate::tree::RemovalLimit;
+use crate::tree::{Previews, RemovalLimit};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -30,6 +30,8 @@ pub struct MountOptions {
     pub read_only: bool,
     /// How many removals are too many at once.
     pub removal_limit: RemovalLimit,
+    /// What thumbnailers and indexers may read.
+    pub previews: Previews,
     /// Uploads at once.
     pub uploads: usize,
     /// Bytes a second that uploads, downloads may take.
@@ -58,6 +60,7 @@ impl Default for MountOptions {
             umask: None,
             read_only: false,
             removal_limit: RemovalLimit::Auto,
+            previews: Previews::Off,
             uploads: 4,
             upload_limit: None,
             download_limit: None,
@@ -139,6 +142,12 @@ const ROWS: &[OptionRow] = &[
         default: "auto",
         help: "more removals at once are held back: auto, a number in 10m, N/TIME, or off",
         apply: |options, text| parse_removal_limit(text).map(|limit| options.removal_limit = limit),
+    },
+    OptionRow {
+        word: "previews",
+        default: "off",
+        help: "thumbnailers and indexers read what is cached (off), or all originals (originals)",
+        apply: |options, text| parse_previews(text).map(|previews| options.previews = previews),
     },
     OptionRow {
         word: "uploads",
@@ -262,6 +271,14 @@ fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+fn parse_previews(text: &str) -> Result<Previews, String> {
+    match text {
+        "off" => Ok(Previews::Off),
+        "originals" => Ok(Previews::Originals),
+        other => Err(format!("'{other}' is neither off nor originals")),
+    }
+}
+
 /// `auto`, `off`, `N` in ten minutes, or `N/10m`.
 fn parse_removal_limit(text: &str) -> Result<RemovalLimit, String> {
     match text {
@@ -339,7 +356,7 @@ mod tests {
     fn words_of_fstab_are_let_pass_and_unknown_ones_are_named() {
         assert!(parsed("rw,_netdev,nofail,x-systemd.automount,comment=hello,defaults").is_ok());
         assert_eq!(parsed("settle=1s,frobnicate=3"), Err(OptionError::Unknown("frobnicate".into())));
-        for later in ["allow_trash", "show_hidden", "previews=originals"] {
+        for later in ["allow_trash", "show_hidden"] {
             assert!(matches!(parsed(later), Err(OptionError::Unknown(_))), "{later}");
         }
         for wrong in [
@@ -355,6 +372,13 @@ mod tests {
         ] {
             assert!(matches!(parsed(wrong), Err(OptionError::Value { .. })), "{wrong}");
         }
+    }
+
+    #[test]
+    fn previews_are_off_or_of_originals() {
+        assert_eq!(parsed("previews=originals").map(|options| options.previews), Ok(Previews::Originals));
+        assert_eq!(parsed("previews=off").map(|options| options.previews), Ok(Previews::Off));
+        assert!(matches!(parsed("previews=all"), Err(OptionError::Value { .. })));
     }
 
     #[test]

@@ -51,7 +51,12 @@ impl Fetch {
     }
 
     /// The zip and the offset in it of a half that lies there as it is.
-    fn stored_in(&self, content: &ContentRow, offset: u64, len: usize) -> Option<(Arc<ContentRow>, u64, usize)> {
+    pub(super) fn stored_in(
+        &self,
+        content: &ContentRow,
+        offset: u64,
+        len: usize,
+    ) -> Option<(Arc<ContentRow>, u64, usize)> {
         let half = self.known_half(content).filter(|half| !half.place.deflated && half.size <= content.size)?;
         let len = usize::try_from(half.size.saturating_sub(offset)).unwrap_or(usize::MAX).min(len);
         Some((Arc::new(content.archive()?), half.place.at + offset, len))

@@ -133,6 +133,14 @@ impl Fetch {
         }
     }
 
+    /// Whether all of it is in the cache on disk.
+    pub fn is_cached(&self, content: &ContentRow) -> bool {
+        self.cached(content).present(0..content.size)
+            || self
+                .stored_in(content, 0, usize::MAX)
+                .is_some_and(|(archive, at, len)| self.cached(&archive).present(at..at + len as u64))
+    }
+
     /// Reads from wherever the bytes are.
     ///
     /// # Errors

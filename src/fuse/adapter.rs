@@ -2,7 +2,7 @@
 //! the database; what may wait for the disk or the network is handed off with its reply.
 
 use super::convert::{errno, file_attr, ino, kind, time, ttl};
-use super::dying::is_killed;
+use super::dying::{command_line, is_killed};
 use crate::base::{Clock, Ino, PageBuf};
 use crate::vfs::{AttrChange, Found, Maker, ReadStep, RenameMode, Vfs, VfsError, XattrMode};
 use fuser::{
@@ -266,9 +266,13 @@ impl Filesystem for Adapter {
         });
     }
 
-    fn open(&self, _req: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+    fn open(&self, req: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let write = flags.0 & libc::O_ACCMODE != libc::O_RDONLY;
-        shielded("open", || match self.vfs.open(ino(number), write) {
+        let checked = || match write {
+            true => Ok(()),
+            false => self.vfs.check_previews(ino(number), || command_line(req.pid())),
+        };
+        shielded("open", || match checked().and_then(|()| self.vfs.open(ino(number), write)) {
             Ok(opened) => reply.opened(FileHandle(opened.fh), open_flags(opened)),
             Err(error) => reply.error(errno("open", &error)),
         });

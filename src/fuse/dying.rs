@@ -1,9 +1,16 @@
-//! Whether a process that closes a file is being ended by a signal: what it wrote is cut off (semantics 2.3).
+//! What can be seen of the process that asks: whether it is being ended by a signal, so that what it wrote is cut off
+//! (semantics 2.3), and what it is (5.6).
 
 use std::fs;
 
 /// The kernel's mark of a task on its way out.
 const PF_EXITING: u64 = 0x4;
+
+/// Its program and arguments, a zero byte after each; empty where it cannot be looked at. By the command line, not by
+/// the name of the task: what asks may be any thread of a program.
+pub(super) fn command_line(pid: u32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+}
 
 /// True where the task is exiting because of a signal. A task that cannot be looked at is not.
 pub(super) fn is_killed(pid: u32) -> bool {

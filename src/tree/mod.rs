@@ -10,6 +10,7 @@ mod name;
 mod pair;
 mod place;
 mod plan;
+mod preview;
 mod stage;
 mod undo;
 mod unique;
@@ -24,6 +25,7 @@ pub use plan::{
     EntryKind, Refusal, RemovalPlan, RenamePlan, RenameSource, RenameTarget, check_new_directory, check_new_file,
     plan_removal, plan_rename,
 };
+pub use preview::{Previews, is_previewer};
 pub use stage::{Event, Stage, Verdict, on_event};
 pub use undo::{PhotoPlaces, Return, latest_run, plan_return};
 pub use unique::{NameRequest, assign_names};

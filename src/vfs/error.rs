@@ -41,6 +41,8 @@ pub enum VfsError {
     Poisoned,
     #[error("the value is too large")]
     TooLarge,
+    #[error("an original that is not here, asked for by a thumbnailer or indexer")]
+    NotForPreviews,
     #[error("invalid argument")]
     Invalid,
     #[error(transparent)]
@@ -83,6 +85,7 @@ impl VfsError {
             Self::Unsupported => (libc::EOPNOTSUPP, Debug),
             Self::BadHandle => (libc::EBADF, Error),
             Self::TooLarge => (libc::ERANGE, Debug),
+            Self::NotForPreviews => (libc::EACCES, Debug),
             Self::Invalid => (libc::EINVAL, Debug),
             Self::Namespace(NamespaceError::NotDirectory) => (libc::ENOENT, Debug),
             Self::Namespace(NamespaceError::Untrusted(_)) => (libc::EIO, Warn),
@@ -181,6 +184,7 @@ mod tests {
             (VfsError::Namespace(NamespaceError::Untrusted(crate::base::Ino(3))), libc::EIO),
             (VfsError::Offline("deadline".into()), libc::EIO),
             (VfsError::Damaged, libc::EIO),
+            (VfsError::NotForPreviews, libc::EACCES),
         ] {
             assert_eq!(error.errno().0, errno, "{error}");
         }

@@ -41,7 +41,7 @@ use crate::fetch::Fetch;
 use crate::namespace::{Dirty, Namespace, Origin};
 use crate::spool::Spool;
 use crate::store::{Store, Tx};
-use crate::tree::{DropRules, RemovalLimit};
+use crate::tree::{DropRules, Previews, RemovalLimit};
 use handles::Handles;
 use local::LocalFiles;
 use std::sync::Arc;
@@ -55,6 +55,7 @@ pub struct VfsOptions {
     pub settle: Duration,
     pub read_only: bool,
     pub removal_limit: RemovalLimit,
+    pub previews: Previews,
 }
 
 /// Who is rung when there is work.

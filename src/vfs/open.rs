@@ -7,7 +7,7 @@ use super::local::LocalState;
 use crate::base::{Ino, InoKind};
 use crate::namespace::{Dirty, content_of, path_of};
 use crate::store::{ContentRow, NodeKind, Rows, Tx};
-use crate::tree::{Event, FixedPlace, Stage, Verdict, on_event};
+use crate::tree::{Event, FixedPlace, Previews, Stage, Verdict, is_previewer, on_event};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +51,22 @@ impl Vfs {
         }
         let file = self.open_local(ino)?;
         Ok(Opened::buffered(self.handles.insert(Handle::Local { file, write: false })))
+    }
+
+    /// Whether whoever opens it for reading may have it downloaded: not a thumbnailer or indexer (semantics 5.6).
+    /// `asker`: its command line, which is asked for only where that matters.
+    ///
+    /// # Errors
+    /// [`VfsError::NotForPreviews`].
+    pub fn check_previews(&self, ino: Ino, asker: impl FnOnce() -> Vec<u8>) -> VfsResult<()> {
+        let is_here = FixedPlace::of(ino).is_some() || self.files.get(ino).is_some();
+        if is_here || self.options.previews == Previews::Originals {
+            return Ok(());
+        }
+        match self.readable_content(ino)? {
+            Some(content) if !self.fetch.is_cached(&content) && is_previewer(&asker()) => Err(VfsError::NotForPreviews),
+            _ => Ok(()),
+        }
     }
 
     fn open_text(&self, place: FixedPlace, write: bool) -> VfsResult<Opened> {

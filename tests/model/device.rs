@@ -228,6 +228,7 @@ fn open(runtime: &Runtime, paths: &Paths, clock: &Arc<FixedClock>, line: &Arc<Li
         uploads: 1,
         // What a person would not do in ten minutes is done here in none.
         removal_limit: entefs::tree::RemovalLimit::Off,
+        previews: entefs::tree::Previews::Off,
         ..MountOptions::default()
     };
     let drops = Config::default().drop_rules(SETTLE).expect("the standard drop");

@@ -1,9 +1,10 @@
-//! Commands about many files.
+//! Commands about many files, and who may read what.
 
-use crate::common::{Device, Packing, World, hash_text, jpeg, movie, sorted, zip};
+use crate::common::{Device, Packing, World, await_that, hash_text, jpeg, movie, sorted, zip};
 use entefs::base::FileKind;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 /// Exit code, stdout, stderr.
 fn ask<S: AsRef<std::ffi::OsStr>>(device: &Device, arguments: impl IntoIterator<Item = S>) -> (i32, String, String) {
@@ -200,4 +201,42 @@ fn a_drop_can_take_the_photo_along_when_its_entry_is_removed() {
     let (code, out, err) = ask(&device, ["undo"]);
     assert!(code == 0 && out.contains("photos back in 'B'"), "{out}{err}");
     assert_eq!(sorted(&device.path("Albums/B")), ["b.jpg", "c.jpg"]);
+}
+
+/// "Thumbnailers and indexers ... get EACCES for originals that are not cached, unless `previews = "originals"`."
+#[test]
+fn a_thumbnailer_reads_what_is_here_and_downloads_nothing() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    write(&device.path("Drop/A/x.jpg"), &jpeg(1, 2000));
+    device.wait_idle();
+    let (still, clip) = (jpeg(5, 30_000), movie(5, 20_000, 1_714_979_289));
+    let packed = zip(Packing::Stored, [("image.jpg", &still), ("video.mov", &clip)]);
+    world.client().upload_live("A", "live.jpg", &packed);
+    device.refresh();
+    device.remount_without_cache();
+    let tumbler = world.path("tumblerd");
+    fs::copy("/bin/cat", &tumbler).expect("a program of that name");
+    let thumbnailer = |path: &Path| Command::new(&tumbler).arg(path).output().expect("it starts");
+    for (place, bytes) in
+        [("Albums/A/x.jpg", jpeg(1, 2000)), ("Drop/A/x.jpg", jpeg(1, 2000)), ("Albums/A/live.mov", clip)]
+    {
+        let path = device.path(place);
+        if place.starts_with("Albums") {
+            let refused = thumbnailer(&path);
+            assert!(!refused.status.success(), "{place}");
+            assert!(String::from_utf8_lossy(&refused.stderr).contains("Permission denied"), "{place}");
+            assert_eq!(fs::metadata(&path).expect("anybody may look").len(), bytes.len() as u64);
+            assert!(fs::read(&path).expect("people read") == bytes);
+        }
+        // The cache is written beside the read.
+        await_that("it is cached", || thumbnailer(&path).status.success());
+        assert!(thumbnailer(&path).stdout == bytes, "{place}");
+    }
+    write(&device.path("Drop/B/new.jpg"), &jpeg(2, 2000));
+    assert!(thumbnailer(&device.path("Drop/B/new.jpg")).stdout == jpeg(2, 2000), "what is being sent is here");
+    device.wait_idle();
+    device.set_options("previews=originals");
+    device.remount_without_cache();
+    assert!(thumbnailer(&device.path("Albums/A/x.jpg")).stdout == jpeg(1, 2000));
 }
