@@ -5,7 +5,7 @@ use super::failure::Exit;
 use super::import::{ImportDesk, ImportRequest};
 use super::report::Reporter;
 use super::verify::verify;
-use crate::base::{B64, Ino, Timestamp};
+use crate::base::{B64, FileId, Ino, Timestamp};
 use crate::control::{
     Commands, EntryInfo, ListedFile, Refused, Reply, Request, collect_info, ignored_files, known_hashes,
     local_only_files, reset_ignored, resolve,
@@ -87,6 +87,7 @@ impl Commands for MountCommands {
                 };
                 self.off_thread(reset).await
             }
+            Request::Trash { files } => self.trash(&files).await,
             Request::LoggedIn => match take_new_session(self.reporter.engine()).await {
                 Ok(()) => Reply::Done,
                 Err(error) => refused(Exit::Session, error),
@@ -125,10 +126,19 @@ impl MountCommands {
         };
         match pulled.await {
             Ok(()) => Reply::Done,
-            Err(SyncError::Remote(error)) if error.is_session_over() => {
-                refused(Exit::Session, "the session has expired; run `entefs login`")
+            Err(error) => unsynced(&error),
+        }
+    }
+
+    async fn trash(&self, files: &[i64]) -> Reply {
+        let files: Vec<FileId> = files.iter().copied().map(FileId).collect();
+        match self.reporter.engine().sync.trash(&files).await {
+            Ok(true) => Reply::Done,
+            Ok(false) => {
+                let why = "one of them is not yours, or in no album any more; nothing was moved, run `entefs refresh`";
+                refused(Exit::Other, why)
             }
-            Err(error) => refused(Exit::Other, format!("{error}; check the network, then try again")),
+            Err(error) => unsynced(&error),
         }
     }
 
@@ -137,6 +147,15 @@ impl MountCommands {
         let saved = engine.store().write(|tx| tx.save_paused_until(until));
         engine.bells.uploads.ring();
         of_store(saved, |()| Reply::Done)
+    }
+}
+
+fn unsynced(error: &SyncError) -> Reply {
+    match error {
+        SyncError::Remote(error) if error.is_session_over() => {
+            refused(Exit::Session, "the session has expired; run `entefs login`")
+        }
+        error => refused(Exit::Other, format!("{error}; check the network, then try again")),
     }
 }
 

@@ -89,6 +89,8 @@ pub(super) enum Command {
     Have(HaveArgs),
     /// Reads photos and checks them against their hash
     Verify(VerifyArgs),
+    /// Moves photos to Ente's trash, where they are for 30 days: lists them, and asks
+    Trash(TrashArgs),
     /// What is not sent again, because it was deleted in Ente
     #[command(subcommand)]
     Ignored(IgnoredArgs),
@@ -282,6 +284,16 @@ pub(super) struct HaveArgs {
 pub(super) struct VerifyArgs {
     /// As seen in the mount; without any, all albums
     pub(super) paths: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct TrashArgs {
+    /// Photos as seen in the mount; no directories
+    #[arg(required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    /// Does not ask
+    #[arg(long)]
+    pub(super) yes: bool,
 }
 
 #[derive(Subcommand)]

@@ -17,6 +17,7 @@ mod queue;
 mod serve;
 mod status;
 mod terminal;
+mod trash;
 mod undo;
 
 use crate::app::{Exit, Failure, Paths};
@@ -80,6 +81,7 @@ fn execute(cli: Cli) -> Outcome {
         Command::Verify(args) => files::verify(&place()?, &global, &args),
         Command::Ignored(args) => files::ignored(&place()?, &args),
         Command::LocalOnly(args) => files::local_only(&place()?, &args),
+        Command::Trash(args) => trash::trash(&place()?, &args),
         Command::Doctor => doctor::doctor(&place()?, &global),
         Command::Serve(args) => serve::serve(&args),
         Command::Demo(args) => demo::demo(&global, &args),

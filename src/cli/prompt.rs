@@ -49,7 +49,7 @@ fn first_line(reader: impl BufRead, path: &Path) -> AccountResult<Zeroizing<Stri
     Ok(line)
 }
 
-fn ask_line(question: &str) -> AccountResult<String> {
+pub(super) fn ask_line(question: &str) -> AccountResult<String> {
     let failed = |source| AccountError::File { path: "the terminal".into(), source };
     let mut err = io::stderr();
     write!(err, "{question}: ").and_then(|()| err.flush()).map_err(failed)?;

@@ -124,7 +124,7 @@ pub(super) fn info(paths: &Paths, args: &InfoArgs) -> Outcome {
     }
 }
 
-fn entries(paths: &Paths, wanted: &[PathBuf]) -> Result<Vec<EntryInfo>, Failure> {
+pub(super) fn entries(paths: &Paths, wanted: &[PathBuf]) -> Result<Vec<EntryInfo>, Failure> {
     let mount = mount_of(paths);
     let request = Request::Info { paths: request_paths(wanted, mount.as_deref()) };
     match Client::connect(&paths.control_socket()).and_then(|mut client| client.ask(&request)) {

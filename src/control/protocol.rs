@@ -60,6 +60,10 @@ pub enum Request {
     },
     /// Files that exist on this machine only.
     LocalOnly,
+    /// Moves photos to Ente's trash, by their numbers: all of them or none.
+    Trash {
+        files: Vec<i64>,
+    },
     /// Somebody logged in.
     LoggedIn,
     /// The mount is to go: the mount ends, and the process with it.

@@ -11,6 +11,7 @@ mod order;
 mod photo;
 mod pull;
 mod push;
+mod trash;
 mod worker;
 
 pub use pull::{PullProgress, Reach, Sync, SyncError, SyncParts};

@@ -240,3 +240,39 @@ fn a_thumbnailer_reads_what_is_here_and_downloads_nothing() {
     device.remount_without_cache();
     assert!(thumbnailer(&device.path("Albums/A/x.jpg")).stdout == jpeg(1, 2000));
 }
+
+/// "`entefs trash PATH…` does it deliberately: lists, asks, trashes."
+#[test]
+fn photos_are_trashed_deliberately_and_only_so() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    for number in 0..3 {
+        write(&device.path(&format!("Drop/A/{number}.jpg")), &jpeg(number, 2000));
+    }
+    write(&device.path("Drop/notes.txt"), b"not a photo");
+    device.wait_idle();
+    let one = world.client().photo("1.jpg");
+    world.client().create_album("B");
+    world.client().add(&one, "B");
+    device.refresh();
+    let (code, _, err) = ask(&device, ["trash", "Albums/A/1.jpg"]);
+    assert!(code == 2 && err.contains("--yes"), "nobody can be asked: {err}");
+    for other in ["Albums/A", "Drop/notes.txt", "Albums/A/none.jpg"] {
+        let (code, _, err) = ask(&device, ["trash", "--yes", "Albums/A/0.jpg", other]);
+        assert!(code == 1 && err.contains(other), "{err}");
+    }
+    assert_eq!(world.client().trashed(), []);
+    let seen = device.path("Albums/B/1.jpg");
+    let arguments = [Path::new("trash"), Path::new("--yes"), &seen, Path::new("Drop/A/1.jpg")];
+    let (code, out, err) = ask(&device, arguments);
+    assert!(code == 0 && out.contains("(in A, B)") && out.contains("1 photos are in Ente's trash"), "{out}{err}");
+    assert_eq!(world.client().trashed(), [one.id]);
+    assert_eq!(
+        (sorted(&device.path("Albums/A")), sorted(&device.path("Albums/B"))),
+        (vec!["0.jpg".into(), "2.jpg".into()], vec![])
+    );
+    assert_eq!(sorted(&device.path("Drop/A")), ["0.jpg", "1.jpg", "2.jpg"], "an entry does not leave by itself");
+    assert_eq!(ask(&device, ["trash", "--yes", "Drop/A/1.jpg"]).0, 1, "it is there already");
+    device.unmount();
+    assert_eq!(ask(&device, ["trash", "--yes", "Albums/A/0.jpg"]).0, 1, "it needs a mount");
+}
