@@ -66,13 +66,7 @@ impl Commands for MountCommands {
                 of_store(allowed, |()| Reply::Done)
             }
             Request::Undo { since, dry_run } => self.off_thread(move |reporter| undo(reporter, since, dry_run)).await,
-            Request::Have { hashes } => {
-                let look = move |reporter: &Reporter| {
-                    let known = reporter.engine().store().read(|rows| known_hashes(rows, &hashes));
-                    of_store(known, |known| Reply::Known { known })
-                };
-                self.off_thread(look).await
-            }
+            Request::Have { hashes } => self.off_thread(move |reporter| have(reporter, &hashes)).await,
             Request::Verify { path } => {
                 let path = path.bytes().unwrap_or_default();
                 Reply::Verified(verify(self.reporter.engine(), &path).await)
@@ -81,11 +75,7 @@ impl Commands for MountCommands {
             Request::LocalOnly => self.off_thread(|reporter| files(reporter, local_only_files)).await,
             Request::ResetIgnored { paths } => {
                 let paths: Vec<Vec<u8>> = paths.iter().filter_map(B64::bytes).collect();
-                let reset = move |reporter: &Reporter| {
-                    let forgotten = reset_ignored(&reporter.engine().namespace, &paths);
-                    of_store(forgotten, |entries| Reply::Forgotten { entries })
-                };
-                self.off_thread(reset).await
+                self.off_thread(move |reporter| reset(reporter, &paths)).await
             }
             Request::Trash { files } => self.trash(&files).await,
             Request::LoggedIn => match take_new_session(self.reporter.engine()).await {
@@ -173,6 +163,15 @@ fn retry(reporter: &Reporter, paths: Vec<Vec<u8>>, as_is: bool) -> Reply {
         Ok(items) => Reply::Retried { items },
         Err(error) => refused(Exit::Data, error),
     }
+}
+
+fn have(reporter: &Reporter, hashes: &[String]) -> Reply {
+    let known = reporter.engine().store().read(|rows| known_hashes(rows, hashes));
+    of_store(known, |known| Reply::Known { known })
+}
+
+fn reset(reporter: &Reporter, paths: &[Vec<u8>]) -> Reply {
+    of_store(reset_ignored(&reporter.engine().namespace, paths), |entries| Reply::Forgotten { entries })
 }
 
 fn files(reporter: &Reporter, list: fn(&Rows<'_>) -> StoreResult<Vec<ListedFile>>) -> Reply {
