@@ -61,7 +61,7 @@ mod tests {
         for line in [
             "/usr/lib/x86_64-linux-gnu/tumbler-1/tumblerd\0",
             "tumblerd",
-            "/usr/bin/gdk-pixbuf-thumbnailer\0-s\0256\0file:///x.jpg\0/tmp/y.png\0",
+            "/usr/bin/gdk-pixbuf-thumbnailer\0-s\x00256\0file:///x.jpg\0/tmp/y.png\0",
             "/usr/libexec/tracker-extract-3\0",
             "/usr/libexec/localsearch-3\0",
             "/usr/libexec/localsearch-extractor-3\0",
