@@ -34,7 +34,7 @@ fn is_in_ente(rows: &Rows<'_>, hash: &str) -> StoreResult<bool> {
     Ok(false)
 }
 
-/// Files that exist on this machine only.
+/// Files that exist on this machine only, by their path.
 ///
 /// # Errors
 /// Where the store cannot be read.
@@ -42,13 +42,14 @@ pub fn local_only_files(rows: &Rows<'_>) -> StoreResult<Vec<ListedFile>> {
     let mut files = Vec::new();
     for row in rows.load_all_uploads()?.into_iter().filter(|row| row.stage == Stage::LocalOnly) {
         if let Some(path) = path_of(rows, row.ino)? {
-            files.push(ListedFile { path: B64::of(path.join(&b'/')), bytes: row.size });
+            files.push((path.join(&b'/'), row.size));
         }
     }
-    Ok(files)
+    files.sort();
+    Ok(files.into_iter().map(|(path, bytes)| ListedFile { path: B64::of(path), bytes }).collect())
 }
 
-/// Entries of drops whose photo was deleted in Ente: what is not sent again (semantics 2.10).
+/// Entries of drops whose photo was deleted in Ente, by their path: what is not sent again (semantics 2.10).
 ///
 /// # Errors
 /// Where the store cannot be read.
@@ -94,6 +95,7 @@ fn ignored(rows: &Rows<'_>) -> StoreResult<Vec<(Ino, Vec<u8>, u64)>> {
             found.push((node.ino, path.join(&b'/'), node.size));
         }
     }
+    found.sort_by(|one, other| one.1.cmp(&other.1));
     Ok(found)
 }
 
