@@ -291,6 +291,7 @@ mod tests {
             frozen: true,
             killed: false,
             adopted: false,
+            half: None,
         }
     }
 
