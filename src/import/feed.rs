@@ -265,7 +265,8 @@ impl Feed {
         let modified = planned.sidecar.as_ref().and_then(|sidecar| sidecar.modified).or(planned.file.modified);
         let mtime = modified.map_or(now, crate::base::Timestamp::to_nanos);
         let node = NodeRow { vault: Some(vault.id()), mtime, ..NodeRow::new(ino, NodeKind::File, 0o644, now) };
-        let told = Told { title: Some(planned.file.name.clone()), sidecar: planned.sidecar.clone() };
+        let told =
+            Told { title: Some(planned.file.name.clone()), sidecar: planned.sidecar.clone(), recalled_for: None };
         let (upload, path) = self.namespace.commit(ChangeOrigin::Elsewhere, |tx, dirty| {
             let album = album_named(tx, &planned.album, now, dirty)?;
             let path = place(tx, album, planned, &node, dirty)?;

@@ -139,6 +139,14 @@ impl Rows<'_> {
         Ok(self.conn.prepare_cached("SELECT 1 FROM contents WHERE size = ?1 LIMIT 1")?.exists([size])?)
     }
 
+    /// Contents of a part and size, whoever's they are.
+    pub fn load_contents_of_size(&self, size: u64, part: Part) -> StoreResult<Vec<ContentRow>> {
+        let sql = format!("SELECT {COLUMNS} FROM contents WHERE size = ?1 AND part = ?2");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let rows = query.query_map(params![size, part.to_row()], |row| Ok(content_of(row)))?;
+        rows.map(|row| row?).collect()
+    }
+
     /// The MAC prefixes known of a content, 8 bytes a chunk.
     pub fn load_macs(&self, no: ContentNo) -> StoreResult<Vec<u8>> {
         let mut query = self.conn.prepare_cached("SELECT macs FROM contents WHERE no = ?1")?;

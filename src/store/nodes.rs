@@ -1,7 +1,7 @@
 //! Inodes born here: local directories, dropped files, and photos rewritten in place.
 
 use super::error::{StoreError, StoreResult};
-use super::{Rows, Tx};
+use super::{ContentRow, Rows, Tx};
 use crate::base::{AlbumNo, ContentNo, FileId, Ino, Nanos, Timestamp, VaultId};
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -69,6 +69,21 @@ impl NodeRow {
             file: None,
             content: None,
             taken: None,
+        }
+    }
+
+    /// The inode of a photo as a file of this machine, once it is to have other bytes.
+    pub fn of_photo(content: &ContentRow, file_mode: u32) -> Self {
+        Self {
+            mode: content.mode.unwrap_or(file_mode),
+            uid: content.uid,
+            gid: content.gid,
+            size: content.size,
+            mtime: content.mtime,
+            ctime: content.ctime,
+            file: Some(content.file),
+            content: Some(content.no),
+            ..Self::new(content.ino, NodeKind::Shadow, file_mode, content.mtime)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a photo's opened record says (protocol notes, data 2.3 and 2.4); tolerant of everything a client ever wrote.
 
-use crate::account::{OpenFile, OpenMagic};
+use crate::account::{OpenFile, OpenMagic, content_hash};
 use crate::base::{FileId, FileKind, Timestamp, Visibility};
 use crate::store::{Label, RawMagic, RawRecord};
 use crate::wire::{File, Magic};
@@ -31,7 +31,7 @@ impl PhotoRecord {
                 taken: Timestamp(edited.unwrap_or(created)),
             },
             modified: Timestamp(number(base, "modificationTime").unwrap_or(created)),
-            hash: hash(base),
+            hash: content_hash(base),
             hidden: magic_number(&open.magic, "visibility").map(Visibility::from_wire) == Some(Visibility::Hidden),
             stand_in: base.get("hasStaticThumbnail").and_then(Value::as_bool).unwrap_or(false)
                 || open.public_magic.get("noThumb").and_then(Value::as_bool).unwrap_or(false),
@@ -48,13 +48,6 @@ pub(super) fn kind_of(open: &OpenFile) -> FileKind {
 fn invented_title(id: FileId, kind: FileKind) -> String {
     let extension = if kind == FileKind::Video { "mp4" } else { "jpg" };
     format!("{id}.{extension}")
-}
-
-/// Very old web uploads kept the two hashes of a live photo apart.
-fn hash(base: &Map<String, Value>) -> Option<String> {
-    text(base, "hash")
-        .or_else(|| Some(format!("{}:{}", text(base, "imageHash")?, text(base, "videoHash")?)))
-        .filter(|hash| !hash.is_empty())
 }
 
 fn text(record: &Map<String, Value>, key: &str) -> Option<String> {

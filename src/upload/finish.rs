@@ -103,7 +103,8 @@ fn register_clip(
     let node = node.filter(|node| node.vault == row.as_ref().map(|row| row.vault));
     let names = row.as_ref().map(|row| tx.load_names_of(row.ino)).transpose()?.unwrap_or_default();
     let in_album = album_name(tx, &names, target)?;
-    let ino = match node.as_ref().filter(|_| in_album.is_some()) {
+    let own = node.as_ref().filter(|node| in_album.is_some() || node.kind == NodeKind::Shadow);
+    let ino = match own {
         Some(node) => free_ino(tx, node.ino, dirty)?,
         None => Ino::of_clip(still.file).map_or_else(|| tx.next_ino(), Ok)?,
     };

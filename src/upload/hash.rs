@@ -5,6 +5,7 @@ use super::parts::{Hashed, Told};
 use super::seal::{Draft, read_all};
 use super::step::{Next, StepError, StepResult, load_blob, save_blob};
 use super::worker::Uploader;
+use crate::account::{content_hash, open_metadata};
 use crate::base::{FileId, FileKind, ParkReason, Part, Timestamp};
 use crate::crypto::{ContentHash, ContentHasher};
 use crate::media::live::Crc;
@@ -35,6 +36,7 @@ impl Uploader {
             Ok((rows.load_node(row.ino)?, name, load_blob::<Told>(rows, row.no, UploadBlob::Told)?))
         })?;
         let (Some(node), Some(name)) = (node, name) else { return Err(StepError::Lost) };
+        let told = told.unwrap_or_default();
         // Bytes of a length that no photo has are new to the account; the others are hashed before anything else.
         let is_new = !self.store().read(|rows| rows.has_content_of_size(vault.len()))?;
         let (reader, title) = (Arc::clone(&vault), name.clone());
@@ -46,10 +48,13 @@ impl Uploader {
         let hashed = Hashed {
             hash: hash.to_text(),
             kind: kind.to_wire(),
-            title: told.and_then(|told| told.title).unwrap_or_else(|| String::from_utf8_lossy(&name).into_owned()),
+            title: told.title.unwrap_or_else(|| String::from_utf8_lossy(&name).into_owned()),
             modified: node.mtime.to_timestamp(),
             crc,
             pair: None,
+            recalled: None,
+            declined: None,
+            recalled_for: told.recalled_for,
         };
         self.advance(row, Stage::Hashed, |tx, row| {
             row.half = None;
@@ -152,7 +157,14 @@ fn plan(
     {
         return Ok(Plan::Unchanged(old));
     }
+    if let Some(old) = row.supersedes.filter(|_| hashed.recalled_for.is_some()) {
+        // It was recalled for a pair that did not come about.
+        return Ok(Plan::Unchanged(old));
+    }
     if let Some(file) = find_equal(tx, row, hashed, dedup)? {
+        return Ok(Plan::Link(file));
+    }
+    if let Some(file) = find_other_half(tx, row, hashed)? {
         return Ok(Plan::Link(file));
     }
     let twins = tx.load_twins(&hashed.hash, hashed.kind())?;
@@ -194,6 +206,36 @@ fn find_equal(
     Ok(None)
 }
 
+/// A half found without a row: its live photo may be in Ente since before the rows were lost, and its other half gone.
+fn find_other_half(
+    rows: &Rows<'_>,
+    row: &UploadRow,
+    hashed: &Hashed,
+) -> Result<Option<FileId>, crate::store::StoreError> {
+    let part = if hashed.kind() == FileKind::Video { Part::Clip } else { Part::Still };
+    if !row.adopted || hashed.pair.is_some() {
+        return Ok(None);
+    }
+    for content in rows.load_contents_of_size(row.size, part)? {
+        let Some(file) = rows.load_file(content.file)?.filter(|file| file.own && !file.hidden && !file.trashed) else {
+            continue;
+        };
+        let halves = hash_in_ente(rows, file.id)?;
+        let halves = halves.as_deref().and_then(|hash| hash.split_once(':'));
+        let is_it = halves.is_some_and(|(still, clip)| hashed.hash == if part == Part::Clip { clip } else { still });
+        if is_it && is_live(rows, &file)? {
+            return Ok(Some(file.id));
+        }
+    }
+    Ok(None)
+}
+
+/// The content hash as the photo's own record has it.
+fn hash_in_ente(rows: &Rows<'_>, file: FileId) -> Result<Option<String>, crate::store::StoreError> {
+    let (Some(key), Some(record)) = (rows.load_file_key(file)?, rows.load_record(file)?) else { return Ok(None) };
+    Ok(open_metadata(&key, &record.meta_header, &record.meta).as_ref().and_then(content_hash))
+}
+
 /// New bytes for a photo that no album has: they stay beside it, whatever albums have of the same.
 fn is_kept_in_uncategorized(rows: &Rows<'_>, row: &UploadRow) -> Result<bool, crate::store::StoreError> {
     let Some(old) = row.supersedes else { return Ok(false) };
@@ -221,7 +263,7 @@ pub fn find_known(rows: &Rows<'_>, hash: &str, kind: FileKind, name: &str) -> St
     Ok(None)
 }
 
-fn is_live(rows: &Rows<'_>, file: &FileRow) -> Result<bool, crate::store::StoreError> {
+pub(super) fn is_live(rows: &Rows<'_>, file: &FileRow) -> Result<bool, crate::store::StoreError> {
     for member in rows.load_memberships(file.id)?.into_iter().filter(crate::store::MemberRow::is_visible) {
         let album = rows.load_album(member.album)?;
         if album

@@ -137,6 +137,18 @@ impl Isolated {
         Ok(Self { settings, nursery, state, returned: Condvar::new() })
     }
 
+    /// Asks for the facts alone.
+    ///
+    /// # Errors
+    /// As [`Self::examine`].
+    pub fn facts(&self, request: &Request, file: &dyn ReadAt) -> Result<Facts, IsolationError> {
+        let unexamined = || Facts::of_unexamined(&request.circumstances());
+        match self.run(&Request { facts: true, thumbnail: false, ..request.clone() }, file) {
+            Ok(answer) => Ok(answer.facts.unwrap_or_else(unexamined)),
+            Err(error) => error.own_fault().map(|_| unexamined()),
+        }
+    }
+
     /// Asks for the facts and then for the thumbnail, so that what breaks the one leaves the other.
     ///
     /// # Errors

@@ -4,15 +4,16 @@
 use super::answers::{Answer, Call, on_answer};
 use super::finish::replace_version;
 use super::pair::load_clip;
+use super::parts::Hashed;
 use super::sidecar::favor;
-use super::step::{Next, StepError, StepResult};
+use super::step::{Next, StepError, StepResult, load_blob};
 use super::transfer::album_error;
 use super::worker::Uploader;
 use crate::account::wrap_file_key;
-use crate::base::{AlbumId, AlbumKind, AlbumNo, ContentNo, FileId};
+use crate::base::{AlbumId, AlbumKind, AlbumNo, ContentNo, FileId, FileKind};
 use crate::namespace::{directory_of, enter, relist, rename_photo, settle};
 use crate::remote::RemoteError;
-use crate::store::{Counter, NodeKind, NodeRow, Tx, UploadRow};
+use crate::store::{Counter, NodeKind, NodeRow, Tx, UploadBlob, UploadRow};
 use crate::tree::Stage;
 use crate::wire::{AddFiles, MoveFiles, WrappedFile};
 use std::time::{Duration, Instant};
@@ -131,6 +132,7 @@ impl Uploader {
                 let (stage, due) = (Stage::Registered, now.to_timestamp());
                 tx.save_upload(&UploadRow { stage, file: Some(file), due, target: Some(album), ..clip })?;
             }
+            let content = half_content(tx, &row, content)?;
             let is_entry = pass_on(tx, &row, album, file, content, dirty)?;
             (row.stage, row.file, row.due) = (Stage::Registered, Some(file), now.to_timestamp());
             row.target = Some(album);
@@ -150,6 +152,18 @@ fn is_version_of(tx: &Tx<'_>, row: &UploadRow, file: FileId) -> Result<bool, Ste
     let taken = tx.load_node(row.ino)?.and_then(|node| node.taken);
     let label = tx.load_file(file)?.and_then(|file| file.label);
     Ok(taken.is_none_or(|taken| label.is_some_and(|label| label.taken == taken)))
+}
+
+/// A clip alone that is in Ente as half of a live photo points at that half.
+fn half_content(tx: &Tx<'_>, row: &UploadRow, content: Option<ContentNo>) -> Result<Option<ContentNo>, StepError> {
+    let facts: Option<Hashed> = load_blob(tx, row.no, UploadBlob::Facts)?;
+    let still = content.map(|no| tx.load_content(no)).transpose()?.flatten().filter(|still| still.packed.is_some());
+    match (facts, still) {
+        (Some(facts), Some(still)) if facts.kind() == FileKind::Video => {
+            Ok(tx.load_clip_of(&still)?.map(|clip| clip.no))
+        }
+        _ => Ok(content),
+    }
 }
 
 /// A drop entry points at the photo's content from now on; a file in an album directory gives its name to the

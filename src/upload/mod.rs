@@ -19,6 +19,7 @@ mod link;
 mod pair;
 mod parts;
 mod prepare;
+mod recall;
 pub mod record;
 mod register;
 mod retry;

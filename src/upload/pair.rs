@@ -4,21 +4,24 @@
 //! its partner noted, its bytes part of what the still's row seals. Both rows move in one transaction, so that a kill
 //! leaves either two files or one pair; a half that changes before the request is sent dissolves the pair.
 
-use super::parts::{Hashed, PairedHalf};
+use super::isolate::Isolated;
+use super::parts::{Hashed, PairedHalf, Told};
+use super::recall::InEnte;
 use super::step::{Next, StepError, StepResult, forget_prepared, load_blob, save_blob};
 use super::worker::Uploader;
-use crate::base::{FileKind, Ino, Part, ReadAt};
+use crate::base::{FileId, FileKind, Ino, Nanos, Part, ReadAt, Timestamp};
 use crate::media::job::Request;
 use crate::media::live::{HalfFacts, LiveArchive};
-use crate::media::{DateSource, HEAD, Sniffed, Zone, sniff};
-use crate::namespace::EntryKey;
-use crate::store::{HalfOf, Tx, UploadBlob, UploadRow};
+use crate::media::{DateSource, Format, HEAD, Sniffed, Zone, sniff};
+use crate::namespace::{Entry, EntryKey};
+use crate::spool::SpoolFile;
+use crate::store::{HalfOf, Rows, StoreResult, Tx, UploadBlob, UploadRow};
 use crate::tree::{Stage, are_halves, half_by_name, other_half_names, split_name};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Ente's clients pair files up to this size.
-const LARGEST: u64 = 20 << 20;
+pub(super) const LARGEST: u64 = 20 << 20;
 /// A half whose partner is there waits for it so long.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// And looks this often.
@@ -28,115 +31,202 @@ const APART: Duration = Duration::from_secs(24 * 3600);
 /// A clip whose still is on its way looks this often whether it still is.
 const WATCH: Duration = Duration::from_secs(10);
 
+/// A half whose partner is not there yet is alone when its directory has been quiet for so long.
+const QUIET: Duration = Duration::from_secs(60);
+/// Where Apple's note is in a JPEG: its metadata come first.
+const NOTE_IN: usize = 64 << 10;
+
 /// What is to become of a file that may be half of a live photo.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Pairing {
     /// A photo of its own.
     Alone,
-    /// Its other half is there and has not settled yet.
+    /// Its other half is there and has not settled yet, or is expected.
     Wait,
     /// The still goes on for both.
     Formed,
 }
 
 /// One half, frozen and hashed.
-struct Half {
-    row: UploadRow,
-    name: Vec<u8>,
+pub(super) struct Half {
+    pub(super) row: UploadRow,
+    pub(super) name: Vec<u8>,
     has_sidecar: bool,
 }
 
+/// What a half says of the moment it belongs to.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Evidence {
+    /// As embedded; never its time stamp, nor what its name says.
+    pub(super) taken: Option<Timestamp>,
+    /// Apple's identifier, the same in both halves.
+    pub(super) identifier: Option<String>,
+}
+
 enum Found {
+    /// It is no half, or what has the other half's name is none.
     Nobody,
+    /// Nothing has the other half's name.
+    Absent(Ino),
     Unsettled,
+    /// The other half is a photo in Ente already.
+    InEnte(Box<InEnte>),
     /// The still first.
     Both(Box<[Half; 2]>),
 }
 
 impl Uploader {
     pub(super) async fn seek_partner(&self, row: &UploadRow) -> Result<Pairing, StepError> {
-        match self.find_partner(row)? {
+        let hashed: Hashed = self.load_blob(row, UploadBlob::Facts)?;
+        let now = self.clock.now();
+        let patient = now.since(row.since) < PATIENCE;
+        if let Some(asker) = hashed.recalled_for {
+            return if patient && self.is_undecided(asker)? { self.look_later(row) } else { Ok(Pairing::Alone) };
+        }
+        match self.find_partner(row, &hashed)? {
             Found::Nobody => Ok(Pairing::Alone),
-            Found::Unsettled if self.clock.now().since(row.since) < PATIENCE => {
-                let due = self.clock.now().saturating_add(LOOK);
-                self.commit_step(row, |tx, now, _| Ok(tx.save_upload(&UploadRow { due, ..now })?))?;
-                Ok(Pairing::Wait)
-            }
+            Found::Absent(dir) => self.await_absent(row, dir).await,
+            Found::Unsettled if patient => self.look_later(row),
             Found::Unsettled => Ok(Pairing::Alone),
+            Found::InEnte(other) => self.recall_if_apt(row, hashed, *other).await,
             Found::Both(halves) if self.were_taken_together(&halves).await? => {
                 self.form(row, &halves)?;
                 Ok(Pairing::Formed)
             }
-            Found::Both(_) => Ok(Pairing::Alone),
+            Found::Both(halves) => self.decline(row, &halves),
         }
     }
 
-    fn find_partner(&self, row: &UploadRow) -> Result<Found, StepError> {
+    pub(super) fn look_later(&self, row: &UploadRow) -> Result<Pairing, StepError> {
+        self.look_at(row, self.clock.now().saturating_add(LOOK))
+    }
+
+    fn look_at(&self, row: &UploadRow, due: Timestamp) -> Result<Pairing, StepError> {
+        self.commit_step(row, |tx, now, _| Ok(tx.save_upload(&UploadRow { due, ..now })?))?;
+        Ok(Pairing::Wait)
+    }
+
+    fn find_partner(&self, row: &UploadRow, hashed: &Hashed) -> Result<Found, StepError> {
         let name = self.store().read(|rows| Ok(rows.load_names_of(row.ino)?.into_iter().next()))?;
         let Some(name) = name.filter(|_| may_pair(row)) else { return Ok(Found::Nobody) };
-        let Some((other, ino)) = self.partner_of(name.parent, &name.name) else { return Ok(Found::Nobody) };
-        let partner = self.store().read(|rows| Ok(rows.load_uploads_of(ino)?.pop()))?;
-        // It still waits for what this row was before: it looks soon, and settles anew.
-        let orphan = Some(HalfOf { part: Part::Clip, partner: row.no });
-        if partner.as_ref().is_some_and(|partner| partner.half == orphan && !partner.stage.is_over()) {
-            return Ok(Found::Unsettled);
-        }
-        let Some(partner) = partner.filter(|partner| partner.parked.is_none() && may_pair(partner)) else {
+        if half_by_name(&name.name).is_none() {
             return Ok(Found::Nobody);
-        };
-        match partner.stage {
-            Stage::Writing | Stage::Settling | Stage::Incomplete | Stage::Sealed => return Ok(Found::Unsettled),
-            Stage::Hashed => {}
-            _ => return Ok(Found::Nobody),
         }
-        let half = |row: UploadRow, text: Vec<u8>| {
-            let sidecars = [&b".json"[..], b".supplemental-metadata.json"].map(|ending| [&text[..], ending].concat());
-            let has_sidecar = sidecars.iter().any(|sidecar| self.local_file(name.parent, sidecar).is_some());
-            Half { row, name: text, has_sidecar }
+        let Some((other, entry)) = self.partner_of(name.parent, &name.name) else {
+            return Ok(if self.first_choice(name.parent, &name.name).is_some() {
+                Found::Nobody
+            } else {
+                Found::Absent(name.parent)
+            });
         };
-        let (mine, theirs) = (half(row.clone(), name.name.clone()), half(partner, other));
+        let half =
+            |row: UploadRow, text: Vec<u8>| Half { has_sidecar: self.has_sidecar(name.parent, &text), row, name: text };
+        let mine = half(row.clone(), name.name.clone());
+        let partner = self.store().read(|rows| Ok(rows.load_uploads_of(entry.ino)?.pop()))?;
+        let Some(partner) = partner.filter(|partner| !partner.stage.is_over()) else {
+            let photo = photo_of(&entry);
+            let one_has_sidecar = mine.has_sidecar != self.has_sidecar(name.parent, &other);
+            return Ok(photo.map_or(Found::Nobody, |file| {
+                Found::InEnte(Box::new(InEnte { mine, file, ino: entry.ino, name: other, one_has_sidecar }))
+            }));
+        };
+        if hashed.declined == Some(partner.no) {
+            return Ok(Found::Nobody);
+        }
+        if !self.is_fit(row, &partner)? {
+            return Ok(if is_released(row, &partner) { Found::Unsettled } else { Found::Nobody });
+        }
+        match partner.stage {
+            Stage::Hashed => {}
+            Stage::LocalOnly => return Ok(Found::Nobody),
+            // On its way alone: once it is in Ente it is recalled.
+            _ => return Ok(Found::Unsettled),
+        }
+        let theirs = half(partner, other);
         let is_still = half_by_name(&name.name) == Some(Part::Still);
         Ok(Found::Both(Box::new(if is_still { [mine, theirs] } else { [theirs, mine] })))
     }
-    /// The file in the same directory that is the other half, if each is the other's first choice.
-    fn partner_of(&self, dir: Ino, name: &[u8]) -> Option<(Vec<u8>, Ino)> {
-        let (other, ino) = self.first_choice(dir, name)?;
-        let (back, _) = self.first_choice(dir, &other)?;
-        (back == name).then_some((other, ino))
+
+    /// Whether an upload may be the other half of `row`, now or later.
+    fn is_fit(&self, row: &UploadRow, partner: &UploadRow) -> Result<bool, StepError> {
+        let told: Option<Told> = self.store().read(|rows| load_blob(rows, partner.no, UploadBlob::Told))?;
+        let is_recalled = told.and_then(|told| told.recalled_for) == Some(row.no);
+        let is_own = is_recalled || partner.supersedes.is_none();
+        Ok(partner.parked.is_none() && partner.half.is_none() && partner.size <= LARGEST && is_own)
     }
 
-    fn first_choice(&self, dir: Ino, name: &[u8]) -> Option<(Vec<u8>, Ino)> {
+    fn has_sidecar(&self, dir: Ino, name: &[u8]) -> bool {
+        let sidecars = [&b".json"[..], b".supplemental-metadata.json"].map(|ending| [name, ending].concat());
+        sidecars.iter().any(|sidecar| self.entry_at(dir, sidecar).is_some())
+    }
+
+    /// The file in the same directory that is the other half, if each is the other's first choice.
+    fn partner_of(&self, dir: Ino, name: &[u8]) -> Option<(Vec<u8>, Entry)> {
+        let (other, entry) = self.first_choice(dir, name)?;
+        let (back, _) = self.first_choice(dir, &other)?;
+        (back == name).then_some((other, entry))
+    }
+
+    fn first_choice(&self, dir: Ino, name: &[u8]) -> Option<(Vec<u8>, Entry)> {
         let is_still = half_by_name(name)? == Part::Still;
         let fits = |other: &[u8]| if is_still { are_halves(name, other) } else { are_halves(other, name) };
         let others = other_half_names(name).into_iter().filter(|other| fits(other));
-        others.into_iter().find_map(|other| self.local_file(dir, &other).map(|ino| (other, ino)))
+        others.into_iter().find_map(|other| self.entry_at(dir, &other).map(|entry| (other, entry)))
     }
 
-    fn local_file(&self, dir: Ino, name: &[u8]) -> Option<Ino> {
+    /// A file, of this machine alone or a photo.
+    fn entry_at(&self, dir: Ino, name: &[u8]) -> Option<Entry> {
         let (entry, _) = self.namespace.lookup(dir, name).ok()??;
-        matches!(entry.key, EntryKey::LocalFile { .. }).then_some(entry.ino)
+        matches!(entry.key, EntryKey::LocalFile { .. } | EntryKey::Photo(_) | EntryKey::Clip(_)).then_some(entry)
     }
 
-    /// Embedded dates less than a day apart; where those do not tell, exactly one half with a sidecar.
-    async fn were_taken_together(&self, halves: &[Half; 2]) -> Result<bool, StepError> {
-        let mut dates = Vec::new();
-        for half in halves {
-            let (isolated, vault) = (Arc::clone(&self.isolated), self.open_spooled(&half.row)?);
-            let (name, now) = (half.name.clone(), self.clock.now());
-            let facts = self.on_blocking_thread(move || {
-                let reader = vault.reader();
-                let mut head = vec![0; HEAD];
-                let read = reader.read_at(0, &mut head)?;
-                let Sniffed::Media { format, .. } = sniff(&head[..read], &name) else { return Ok(None) };
-                let request =
-                    Request { format, name, modified: now, now, zone: Zone::Local, facts: true, thumbnail: false };
-                Ok::<_, StepError>(Some(isolated.examine(&request, &reader)?.facts))
-            });
-            let facts = facts.await??.filter(|facts| facts.created_from == DateSource::Embedded);
-            dates.extend(facts.map(|facts| facts.created));
+    /// A half with Apple's identifier has another one somewhere: it waits until its directory has been quiet.
+    async fn await_absent(&self, row: &UploadRow, dir: Ino) -> Result<Pairing, StepError> {
+        let now = self.clock.now();
+        let changed = self.store().read(|rows| last_change(rows, dir))?;
+        // Of an archive nothing more is to come.
+        let due = if row.as_is { None } else { wait_until(now, row.since, changed.to_timestamp()) };
+        let Some(due) = due else { return Ok(Pairing::Alone) };
+        let (vault, isolated) = (self.open_spooled(row)?, Arc::clone(&self.isolated));
+        let name = self.store().read(|rows| Ok(rows.load_names_of(row.ino)?.into_iter().next()))?;
+        let name = name.map(|name| name.name).unwrap_or_default();
+        let evidence = self.on_blocking_thread(move || {
+            if may_have_identifier(&vault, &name)? {
+                examine(&isolated, &vault, name, now)
+            } else {
+                Ok(Evidence::default())
+            }
+        });
+        match evidence.await??.identifier {
+            Some(_) => self.look_at(row, due),
+            None => Ok(Pairing::Alone),
         }
-        let near = matches!(dates[..], [still, clip] if Duration::from_micros(still.0.abs_diff(clip.0)) < APART);
-        Ok(near || halves[0].has_sidecar != halves[1].has_sidecar)
+    }
+
+    pub(super) async fn evidence_of(&self, half: &Half) -> Result<Evidence, StepError> {
+        let (isolated, vault) = (Arc::clone(&self.isolated), self.open_spooled(&half.row)?);
+        let (name, now) = (half.name.clone(), self.clock.now());
+        self.on_blocking_thread(move || examine(&isolated, &vault, name, now)).await?
+    }
+
+    async fn were_taken_together(&self, halves: &[Half; 2]) -> Result<bool, StepError> {
+        let [still, clip] = halves;
+        let evidence = [self.evidence_of(still).await?, self.evidence_of(clip).await?];
+        Ok(belong_together(&evidence, still.has_sidecar != clip.has_sidecar))
+    }
+
+    /// They are two photos, and neither looks at the other again.
+    fn decline(&self, row: &UploadRow, halves: &[Half; 2]) -> Result<Pairing, StepError> {
+        let numbers = halves.each_ref().map(|half| half.row.no);
+        self.commit_step(row, |tx, _, _| {
+            for (no, other) in [(numbers[0], numbers[1]), (numbers[1], numbers[0])] {
+                if let Some(hashed) = load_blob::<Hashed>(tx, no, UploadBlob::Facts)? {
+                    let hashed = Hashed { declined: Some(other), ..hashed };
+                    save_blob(tx, no, UploadBlob::Facts, Some(&hashed))?;
+                }
+            }
+            Ok(Pairing::Alone)
+        })
     }
 
     /// Both rows, in one transaction.
@@ -165,6 +255,8 @@ impl Uploader {
                 hash: format!("{}:{}", one.hash, two.hash),
                 kind: FileKind::LivePhoto.to_wire(),
                 pair: Some([paired(&one, still), paired(&two, clip)]),
+                recalled_for: None,
+                declined: None,
                 ..one
             };
             save_blob(tx, still.row.no, UploadBlob::Facts, Some(&joined))?;
@@ -172,7 +264,10 @@ impl Uploader {
             tx.save_upload_hash(clip.row.no, None)?;
             let half_of = |part, partner| Some(HalfOf { part, partner });
             let (due, since) = (now, now);
-            tx.save_upload(&UploadRow { half: half_of(Part::Still, clip.row.no), due, since, ..still.row.clone() })?;
+            // The pair takes the place of whichever half is in Ente.
+            let supersedes = still.row.supersedes.or(clip.row.supersedes);
+            let half = half_of(Part::Still, clip.row.no);
+            tx.save_upload(&UploadRow { half, supersedes, due, since, ..still.row.clone() })?;
             let due = now.saturating_add(WATCH);
             let waiting = UploadRow {
                 half: half_of(Part::Clip, still.row.no),
@@ -224,7 +319,10 @@ impl Uploader {
             }
             forget_prepared(tx, row.no)?;
             dirty.ino(row.ino);
-            tx.save_upload(&UploadRow { stage: Stage::Sealed, half: None, due: now, since: now, ..row })?;
+            let told: Option<Told> = load_blob(tx, row.no, UploadBlob::Told)?;
+            // What its clip was to replace is the clip's again.
+            let supersedes = row.supersedes.filter(|_| told.is_some_and(|told| told.recalled_for.is_some()));
+            tx.save_upload(&UploadRow { stage: Stage::Sealed, half: None, supersedes, due: now, since: now, ..row })?;
             Ok(true)
         })
     }
@@ -248,6 +346,71 @@ pub(super) fn archive_places(pair: &[PairedHalf; 2]) -> [u64; 2] {
     LiveArchive::new([Vec::new(), Vec::new()], &archive_facts(pair)).places()
 }
 
+/// Apple's identifiers decide where both have one; else embedded dates less than a day apart; where those do not tell,
+/// exactly one half with a sidecar.
+fn belong_together([still, clip]: &[Evidence; 2], one_has_sidecar: bool) -> bool {
+    if let (Some(still), Some(clip)) = (&still.identifier, &clip.identifier) {
+        return still == clip;
+    }
+    one_has_sidecar || still.taken.zip(clip.taken).is_some_and(|(still, clip)| are_near(still, clip))
+}
+
+pub(super) fn are_near(one: Timestamp, other: Timestamp) -> bool {
+    Duration::from_micros(one.0.abs_diff(other.0)) < APART
+}
+
+/// Until when a half goes on waiting for a partner that is not there; `None`: no longer.
+fn wait_until(now: Timestamp, since: Timestamp, changed: Timestamp) -> Option<Timestamp> {
+    let until = changed.saturating_add(QUIET).min(since.saturating_add(PATIENCE));
+    (now < until).then_some(until)
+}
+
+/// When a file last came to a directory, or left it. An album's own has its files of this machine alone.
+fn last_change(rows: &Rows<'_>, dir: Ino) -> StoreResult<Nanos> {
+    if let Some(node) = rows.load_node(dir)? {
+        return Ok(node.ctime);
+    }
+    let mut last = Nanos(0);
+    for name in rows.load_names(dir)? {
+        last = last.max(rows.load_node(name.ino)?.map_or(last, |node| node.ctime));
+    }
+    Ok(last)
+}
+
+fn may_have_identifier(vault: &SpoolFile, name: &[u8]) -> Result<bool, StepError> {
+    let mut head = vec![0; NOTE_IN];
+    let read = vault.reader().read_at(0, &mut head)?;
+    let head = &head[..read];
+    Ok(match sniff(head.get(..HEAD).unwrap_or(head), name) {
+        Sniffed::Media { format: Format::Jpeg, .. } => head.windows(9).any(|window| window == b"Apple iOS"),
+        Sniffed::Media { format: Format::Heif | Format::Mov | Format::Mp4, .. } => true,
+        _ => false,
+    })
+}
+
+fn examine(isolated: &Isolated, vault: &SpoolFile, name: Vec<u8>, now: Timestamp) -> Result<Evidence, StepError> {
+    let reader = vault.reader();
+    let mut head = vec![0; HEAD];
+    let read = reader.read_at(0, &mut head)?;
+    let Sniffed::Media { format, .. } = sniff(&head[..read], &name) else { return Ok(Evidence::default()) };
+    let request = Request { format, name, modified: now, now, zone: Zone::Local, facts: true, thumbnail: false };
+    let facts = isolated.facts(&request, &reader)?;
+    let taken = Some(facts.created).filter(|_| facts.created_from == DateSource::Embedded);
+    Ok(Evidence { taken, identifier: facts.content_identifier })
+}
+
+fn photo_of(entry: &Entry) -> Option<FileId> {
+    match entry.key {
+        EntryKey::LocalFile { photo } => photo,
+        key => key.photo(),
+    }
+}
+
+/// It still waits for what `row` was before: it looks soon, and settles anew.
+fn is_released(row: &UploadRow, partner: &UploadRow) -> bool {
+    partner.half == Some(HalfOf { part: Part::Clip, partner: row.no })
+}
+
 /// New versions of photos in Ente, and what has been sent already, are no halves of something new.
 fn may_pair(row: &UploadRow) -> bool {
     row.size <= LARGEST && row.supersedes.is_none() && !row.sent && row.half.is_none()
@@ -263,4 +426,34 @@ pub(super) fn load_clip(tx: &Tx<'_>, row: &UploadRow) -> Result<Option<UploadRow
     let waits =
         |clip: &UploadRow| clip.stage == Stage::Twin && clip.half == Some(HalfOf { part: Part::Clip, partner: row.no });
     clip.filter(waits).map(Some).ok_or(StepError::Lost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence(taken: i64, identifier: Option<&str>) -> Evidence {
+        Evidence { taken: Some(Timestamp(taken)), identifier: identifier.map(str::to_owned) }
+    }
+
+    #[test]
+    fn identifiers_decide_and_dates_only_where_there_is_none() {
+        let day = 86_400_000_000;
+        let together = |one, other, sidecar| belong_together(&[one, other], sidecar);
+        assert!(together(evidence(0, Some("A")), evidence(3 * day, Some("A")), false));
+        assert!(!together(evidence(0, Some("A")), evidence(0, Some("B")), true));
+        assert!(together(evidence(0, Some("A")), evidence(day - 1, None), false));
+        assert!(!together(evidence(0, None), evidence(day, None), false));
+        assert!(together(evidence(0, None), evidence(day, None), true));
+        assert!(!together(Evidence::default(), Evidence::default(), false));
+    }
+
+    #[test]
+    fn an_absent_half_is_awaited_until_the_directory_is_quiet_and_no_longer_than_ten_minutes() {
+        let second = |n: i64| Timestamp(n * 1_000_000);
+        assert_eq!(wait_until(second(70), second(10), second(20)), Some(second(80)));
+        assert_eq!(wait_until(second(80), second(10), second(20)), None);
+        assert_eq!(wait_until(second(605), second(10), second(600)), Some(second(610)));
+        assert_eq!(wait_until(second(610), second(10), second(600)), None);
+    }
 }

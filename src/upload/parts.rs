@@ -1,7 +1,7 @@
 //! What the stages leave for each other, as it stands sealed in their rows.
 
 use super::record::PhotoFacts;
-use crate::base::{B64, FileKind, Timestamp};
+use crate::base::{B64, FileId, FileKind, Timestamp, UploadNo};
 use crate::crypto::{FileKey, MacIndex, StreamHeader, chunk_count};
 use crate::media::takeout::Sidecar;
 use crate::remote::{Part, PutTarget};
@@ -22,6 +22,15 @@ pub struct Hashed {
     /// The still and the clip of a live photo; then this speaks of both.
     #[serde(default)]
     pub pair: Option<[PairedHalf; 2]>,
+    /// The photo in Ente that was recalled to become its other half.
+    #[serde(default)]
+    pub recalled: Option<FileId>,
+    /// An upload whose name is that of the other half, and which belongs to another moment.
+    #[serde(default)]
+    pub declined: Option<UploadNo>,
+    /// It is a photo in Ente, recalled for this upload.
+    #[serde(default)]
+    pub recalled_for: Option<UploadNo>,
 }
 
 /// One half in the zip of a live photo.
@@ -45,6 +54,9 @@ pub struct Told {
     pub title: Option<String>,
     /// What the sidecar beside it says (semantics 2.13).
     pub sidecar: Option<Sidecar>,
+    /// It has the bytes of a photo in Ente, to become half of a live photo with this upload (semantics 2.11).
+    #[serde(default)]
+    pub recalled_for: Option<UploadNo>,
 }
 
 /// Everything the upload needs, drawn once (I3): keys, headers, and the records sealed under them.

@@ -6,7 +6,7 @@ use super::seal::{Draft, Sealed};
 use super::step::{StepError, StepResult, forget_prepared};
 use super::worker::Uploader;
 use crate::account::{OpenMagic, open_magic};
-use crate::base::{B64, FileId, ReadAt, Timestamp};
+use crate::base::{B64, FileId, FileKind, ReadAt, Timestamp};
 use crate::crypto::seal_blob;
 use crate::media::job::Request;
 use crate::media::takeout::Sidecar;
@@ -45,6 +45,7 @@ impl Uploader {
         let isolated = Arc::clone(&self.isolated);
         let (reader, request_now) = (Arc::clone(&vault), self.clock.now());
         let carried = self.carried_from(row.supersedes)?;
+        let takes_clip_in = hashed.pair.is_some() && self.kind_of(row.supersedes)? == Some(FileKind::Video);
         let told = self.look_for_sidecar(row).await?;
         let (mut findings, hashed) = self
             .on_blocking_thread(move || Ok::<_, StepError>((find(&isolated, &reader, &hashed, request_now)?, hashed)))
@@ -53,7 +54,8 @@ impl Uploader {
             findings.take_over(sidecar);
         }
         findings.facts.caption = findings.facts.caption.take().or(carried.caption);
-        findings.facts.edited_name = carried.edited_name;
+        // A clip's name is none for the live photo that it becomes half of.
+        findings.facts.edited_name = carried.edited_name.filter(|_| !takes_clip_in);
         if self.is_too_old(row, findings.facts.created)? {
             return self.advance(row, Stage::LocalOnly, |_, row| {
                 row.due = Timestamp(i64::MAX);
@@ -76,6 +78,11 @@ impl Uploader {
             self.keep_object(row.no, object);
         }
         Ok(next)
+    }
+
+    fn kind_of(&self, file: Option<FileId>) -> Result<Option<FileKind>, StepError> {
+        let row = file.map(|file| self.store().read(|rows| rows.load_file(file))).transpose()?.flatten();
+        Ok(row.and_then(|row| row.kind))
     }
 
     /// `since` of a drop: photos taken before stay here.

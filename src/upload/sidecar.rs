@@ -43,7 +43,7 @@ impl Uploader {
                 Ok::<_, StepError>(found.and_then(|found| read_local(&spool, found)))
             })
             .await??;
-        let told = Told { title: None, sidecar };
+        let told = Told { sidecar, ..told };
         self.commit_step(row, |tx, now, _| Ok(save_blob(tx, now.no, UploadBlob::Told, Some(&told))?))?;
         Ok(told)
     }

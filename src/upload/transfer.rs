@@ -237,6 +237,12 @@ fn target_of(tx: &Tx<'_>, row: &UploadRow) -> Result<Target, StepError> {
     if let Some(name) = tx.load_names_of(row.ino)?.first() {
         return Ok(Target::Directory(name.parent));
     }
+    // A still in Ente joins its clip where that was written.
+    if let Some(clip) = load_clip(tx, row)?
+        && let Some(name) = tx.load_names_of(clip.ino)?.first()
+    {
+        return Ok(Target::Directory(name.parent));
+    }
     // A photo rewritten in place goes where the old version is.
     if let (NodeKind::Shadow, Some(old)) = (node.kind, row.supersedes) {
         return Ok(home_of(tx, old)?.map_or(Target::Nowhere, Target::Album));

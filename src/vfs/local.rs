@@ -6,7 +6,7 @@ use crate::base::sync::{Mutex, MutexGuard};
 use crate::base::{Ino, Nanos, UploadNo, VaultId};
 use crate::namespace::path_of;
 use crate::spool::SpoolFile;
-use crate::store::{ContentRow, NodeKind, NodeRow, Rows};
+use crate::store::{ContentRow, NodeRow, Rows};
 use crate::tree::Stage;
 use crate::vault::CommitRecord;
 use std::collections::HashMap;
@@ -170,7 +170,7 @@ impl Vfs {
         })?;
         let node = match (node, &content) {
             (Some(node), _) => node,
-            (None, Some(content)) => shadow_of(content, self.namespace.defaults().file_mode),
+            (None, Some(content)) => NodeRow::of_photo(content, self.namespace.defaults().file_mode),
             (None, None) => return Err(VfsError::NotFound),
         };
         let generation = uploads.iter().rev().find(|row| Some(row.vault) == node.vault).and_then(|row| row.generation);
@@ -184,20 +184,5 @@ impl Vfs {
         state.vault = vault;
         state.old = content.map(Arc::new);
         Ok(LocalFile::new(state))
-    }
-}
-
-/// The inode of a photo as a file of this machine, once somebody writes to it.
-fn shadow_of(content: &ContentRow, file_mode: u32) -> NodeRow {
-    NodeRow {
-        mode: content.mode.unwrap_or(file_mode),
-        uid: content.uid,
-        gid: content.gid,
-        size: content.size,
-        mtime: content.mtime,
-        ctime: content.ctime,
-        file: Some(content.file),
-        content: Some(content.no),
-        ..NodeRow::new(content.ino, NodeKind::Shadow, file_mode, content.mtime)
     }
 }

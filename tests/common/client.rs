@@ -214,11 +214,17 @@ impl Client {
 
     /// A photo as another client uploads it: these bytes, and this hash, whatever theirs is.
     pub fn upload(&self, album: &str, title: &str, kind: FileKind, plain: &[u8], hash: &str) {
+        self.upload_with(album, title, kind, plain, &[("hash", hash.to_owned())]);
+    }
+
+    /// The same with these texts in its metadata.
+    pub fn upload_with(&self, album: &str, title: &str, kind: FileKind, plain: &[u8], texts: &[(&str, String)]) {
         let album = self.album(album);
         let (key, header) = (FileKey::random(), StreamHeader::random());
-        let modified = Timestamp(7_000_000);
-        let facts = PhotoFacts { title: title.into(), modified, hash: hash.into(), ..PhotoFacts::default() };
-        let metadata = seal_blob(&key, &base_metadata(&facts, kind));
+        let facts = PhotoFacts { title: title.into(), modified: Timestamp(7_000_000), ..PhotoFacts::default() };
+        let mut base: Map<String, Value> = serde_json::from_slice(&base_metadata(&facts, kind)).expect("a record");
+        base.extend(texts.iter().map(|(name, text)| ((*name).to_owned(), Value::from(text.as_str()))));
+        let metadata = seal_blob(&key, &serde_json::to_vec(&base).expect("a record"));
         let thumbnail = seal_blob(&key, b"a thumbnail");
         let wrapped = wrap_file_key(&album.key, FileId(0), &key);
         let request = RegisterFile {

@@ -17,7 +17,7 @@ mod world;
 pub use account::PASSWORD;
 pub use client::Client;
 pub use device::{Device, Kill};
-pub use live::{Packing, dated_jpeg, movie, zip};
+pub use live::{Packing, apple_jpeg, apple_movie, dated_jpeg, movie, zip};
 pub use picture::{Random, hash_text, jpeg, jpeg_of};
 pub use system::{Scratch, close, has_program, is_root, number, run, skip, sorted};
 pub use takeout::{Library, takeout};

@@ -23,12 +23,12 @@ const CALLS: [(Method, &str, u32); 7] = [
     (Method::POST, path::FILES, 1),
     (Method::POST, path::ADD_FILES, 1),
 ];
-const OBJECTS: &str = "/objects";
+pub const OBJECTS: &str = "/objects";
 /// The photo that the last of these calls links: it is in Ente before.
 const KNOWN: &str = "known.jpg";
 
 /// How often a call was made.
-fn asked(world: &World, method: &Method, path: &str) -> u64 {
+pub fn asked(world: &World, method: &Method, path: &str) -> u64 {
     let counts = world.server().request_counts();
     let wanted = |route: &str| match path {
         OBJECTS => route.starts_with(&format!("{method} {OBJECTS}/")),

@@ -1,7 +1,13 @@
 //! Live photos: one photo of Ente, two files here (semantics 1.2, 1.3, 2.11).
 
-use crate::common::{Device, Kill, Packing, World, await_that, dated_jpeg, hash_text, jpeg, movie, sorted, zip};
+use crate::common::{
+    Device, Kill, Packing, World, apple_jpeg, apple_movie, await_that, dated_jpeg, hash_text, jpeg, movie, sorted, zip,
+};
+use crate::kills::{OBJECTS, asked};
+use entefs::base::FileKind;
 use entefs::crypto::{CHUNK_LEAD, CHUNK_OVERHEAD};
+use entefs::embedded::{Method, Outcome, When};
+use entefs::wire::path;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -12,6 +18,16 @@ use std::process::Command;
 const STILL: usize = 3 << 20;
 const CLIP: usize = 2 << 20;
 const MAY: u32 = 1_714_979_289;
+/// As Apple writes them; shorter ones would lie elsewhere in the note.
+const IDENTIFIER: &str = "7C0D4B2C-8E6E-4C3A-9A3B-0123456789AB";
+/// Every call between two closed halves and their photo; which of them, where there are several.
+const PAIR_CALLS: [(Method, &str, u32); 5] = [
+    (Method::POST, path::UPLOAD_URL, 1),
+    (Method::PUT, OBJECTS, 1),
+    (Method::PUT, OBJECTS, 2),
+    (Method::POST, path::COLLECTIONS, 1),
+    (Method::POST, path::FILES, 1),
+];
 
 fn halves(seed: u64) -> (Vec<u8>, Vec<u8>) {
     (jpeg(seed, STILL), movie(seed, CLIP, MAY))
@@ -292,4 +308,209 @@ fn killed_pairs_arrive_once() {
     check_one(&world, &still, &clip);
     check(&device, "Albums/Trip/IMG_1.JPG", &still);
     check(&device, "Albums/Trip/IMG_1.MOV", &clip);
+}
+
+/// "`kill -9` of the daemon at every stage of an upload": each call that a pair makes hangs before and after its effect,
+/// and there the program is killed.
+#[test]
+fn a_kill_at_any_stage_of_a_pairs_upload_loses_and_doubles_nothing() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    let mut expected = Vec::new();
+    for (round, (method, path, nth)) in (0..).zip(PAIR_CALLS) {
+        for (half, when) in (0..).zip([When::Before, When::After]) {
+            let (dir, seed) = (format!("Trip {round} {half}"), 100 + round * 2 + half);
+            let (still, clip) = own_pair(seed);
+            // Targets come many at a time: those that are left would do.
+            device.remount();
+            let before = asked(&world, &method, path);
+            world.fail_nth(method.clone(), path, nth, when, Outcome::Hang);
+            drop_pair(&device, &format!("Drop/{dir}"), &still, &clip);
+            await_that(&dir, || asked(&world, &method, path) >= before + u64::from(nth));
+            device.kill(Kill::AndClear);
+            world.server().clear_faults();
+            device.mount();
+            device.wait_idle();
+            expected.push((format!("{}:{}", hash_text(&still), hash_text(&clip)), dir));
+            check(&device, &format!("Drop/{}/IMG_1.MOV", expected[expected.len() - 1].1), &clip);
+        }
+    }
+    let photos = world.client().photos();
+    let mut found: Vec<(String, String)> = Vec::new();
+    for photo in photos {
+        found.extend(photo.albums.into_iter().map(|album| (photo.hash.clone(), album)));
+    }
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+fn lose_database(device: &Device) {
+    for name in ["entefs.db", "entefs.db-wal", "entefs.db-shm"] {
+        let _ = fs::remove_file(device.state.join(name));
+    }
+}
+
+/// With the database lost, the halves in the spool are enough: before anything was sent, and when the photo is in Ente
+/// and nobody here knows.
+#[test]
+fn with_the_database_lost_a_pair_arrives_once() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    let (still, clip) = own_pair(9);
+    drop_pair(&device, "Drop/Trip", &still, &clip);
+    device.kill(Kill::AndClear);
+    lose_database(&device);
+    world.fail_nth(Method::POST, path::FILES, 1, When::After, Outcome::Hang);
+    let before = asked(&world, &Method::POST, path::FILES);
+    device.mount();
+    await_that("the request", || asked(&world, &Method::POST, path::FILES) > before);
+    await_that("the photo", || world.client().photos().len() == 1);
+    device.kill(Kill::AndClear);
+    world.server().clear_faults();
+    lose_database(&device);
+    device.mount();
+    device.wait_idle();
+    check_one(&world, &still, &clip);
+    check(&device, "Albums/Trip/IMG_1.JPG", &still);
+    check(&device, "Albums/Trip/IMG_1.MOV", &clip);
+}
+
+/// One half is left in the spool, the database is lost, and the live photo is in Ente: that half is no photo of its own.
+#[test]
+fn with_the_database_lost_a_half_of_a_photo_in_ente_is_no_second_one() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    let (still, clip) = own_pair(10);
+    world.fail_nth(Method::POST, path::FILES, 1, When::After, Outcome::Hang);
+    drop_pair(&device, "Drop/Trip", &still, &clip);
+    await_that("the photo", || world.client().photos().len() == 1);
+    device.kill(Kill::AndClear);
+    world.server().clear_faults();
+    lose_database(&device);
+    let files =
+        fs::read_dir(device.state.join("spool")).expect("the spool").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> = files.filter(|path| fs::metadata(path).is_ok_and(|found| found.len() > 1 << 20)).collect();
+    files.sort_by_key(|path| fs::metadata(path).map_or(0, |found| found.len()));
+    assert_eq!(files.len(), 2, "one a half");
+    // The still, which is the larger.
+    fs::remove_file(&files[1]).expect("it is removed");
+    device.mount();
+    device.wait_idle();
+    check_one(&world, &still, &clip);
+    check(&device, "Drop/Trip/IMG_1.MOV", &clip);
+    check(&device, "Albums/Trip/IMG_1.JPG", &still);
+}
+
+/// "Hash … (live photo: `image:video`). Own, live, not hidden file with the same hash, type and name … is added to the
+/// target album (a link)", also where an old client kept the two hashes apart.
+#[test]
+fn a_pair_that_another_client_made_is_linked() {
+    let Some(world) = World::start() else { return };
+    world.client().create_album("Other");
+    let pairs = [own_pair(11), own_pair(12)];
+    for (joined, (still, clip)) in [true, false].into_iter().zip(&pairs) {
+        let zip = zip(Packing::Stored, [("image.JPG", still), ("video.MOV", clip)]);
+        let (one, two) = (hash_text(still), hash_text(clip));
+        let joined = joined.then(|| vec![("hash", format!("{one}:{two}"))]);
+        let hashes = joined.unwrap_or_else(|| vec![("imageHash", one), ("videoHash", two), ("hash", String::new())]);
+        world.client().upload_with("Other", "IMG_1.JPG", FileKind::LivePhoto, &zip, &hashes);
+    }
+    let device = world.mounted();
+    for (dir, (still, clip)) in ["One", "Two"].into_iter().zip(&pairs) {
+        drop_pair(&device, &format!("Drop/{dir}"), still, clip);
+    }
+    device.wait_idle();
+    let photos = world.client().photos();
+    assert_eq!(photos.len(), 2, "no third");
+    for (dir, (still, clip)) in ["One", "Two"].into_iter().zip(&pairs) {
+        assert!(photos.iter().any(|photo| photo.albums.contains(dir) && photo.albums.contains("Other")), "{dir}");
+        check(&device, &format!("Albums/{dir}/IMG_1.JPG"), still);
+        check(&device, &format!("Albums/{dir}/IMG_1.MOV"), clip);
+    }
+}
+
+/// "A half that comes later re-forms the pair as a new version", whichever half it is, in a drop and in an album.
+#[test]
+fn a_half_that_comes_later_re_forms_the_pair() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    let cases = [("Drop/One", true), ("Drop/Two", false), ("Albums/Three", true), ("Albums/Four", false)];
+    for (seed, (dir, still_first)) in (20..).zip(cases) {
+        let (still, clip) = own_pair(seed);
+        fs::create_dir_all(device.path(dir)).expect("a directory");
+        let mut halves = [("IMG_1.JPG", &still), ("IMG_1.MOV", &clip)];
+        if !still_first {
+            halves.reverse();
+        }
+        for (name, bytes) in halves {
+            fs::write(device.path(dir).join(name), bytes).expect("a half");
+            device.wait_idle();
+        }
+        let album = dir.rsplit('/').next().expect("a name").to_owned();
+        let in_album = || world.client().photos().into_iter().filter(|photo| photo.albums.contains(&album));
+        await_that("one photo in the album", || in_album().count() == 1);
+        let photo = in_album().next().expect("one");
+        assert_eq!(photo.hash, format!("{}:{}", hash_text(&still), hash_text(&clip)), "{dir}");
+        assert_eq!(photo.title, "IMG_1.JPG");
+        let places = [dir.to_owned(), format!("Albums/{album}")];
+        for place in &places {
+            assert_eq!(sorted(&device.path(place)), ["IMG_1.JPG", "IMG_1.MOV"], "{place}");
+            check(&device, &format!("{place}/IMG_1.JPG"), &still);
+            check(&device, &format!("{place}/IMG_1.MOV"), &clip);
+        }
+        // The version before is kept, and nothing is in the trash.
+        let single = hash_text(if still_first { &still } else { &clip });
+        let old = world.client().photos().into_iter().find(|photo| photo.hash == single).expect("the one before");
+        assert_eq!(old.albums.into_iter().collect::<Vec<_>>(), ["Uncategorized"]);
+    }
+    assert_eq!(world.client().trashed(), []);
+    device.remount_without_cache();
+    for (seed, (dir, _)) in (20..).zip(cases) {
+        let (still, clip) = own_pair(seed);
+        check(&device, &format!("{dir}/IMG_1.JPG"), &still);
+        check(&device, &format!("{dir}/IMG_1.MOV"), &clip);
+    }
+}
+
+/// What does not belong to a photo in Ente leaves it as it is.
+#[test]
+fn a_later_half_of_another_moment_is_a_photo_of_its_own() {
+    let Some(world) = World::start() else { return };
+    let device = world.mounted();
+    let (still, _) = own_pair(30);
+    // It may belong to it for all that its name and its own record say.
+    let other = apple_movie(30, CLIP, MAY + 3 * 86_400, "ANOTHER-PHOTO");
+    fs::create_dir_all(device.path("Drop/Trip")).expect("a directory");
+    fs::write(device.path("Drop/Trip/IMG_1.JPG"), &still).expect("a still");
+    device.wait_idle();
+    let before = world.client().photo("IMG_1.JPG").id;
+    fs::write(device.path("Drop/Trip/IMG_1.MOV"), &other).expect("a clip");
+    device.wait_idle();
+    assert_eq!(world.client().photo("IMG_1.JPG").id, before);
+    assert_eq!(world.client().photo("IMG_1.MOV").hash, hash_text(&other));
+    check(&device, "Drop/Trip/IMG_1.JPG", &still);
+    check(&device, "Drop/Trip/IMG_1.MOV", &other);
+}
+
+/// Apple's identifier joins halves that no date does, and a half that has one waits for the other to come.
+#[test]
+fn halves_with_one_identifier_are_paired_and_waited_for() {
+    let Some(world) = World::start() else { return };
+    let device = world.mounted();
+    let still = apple_jpeg(31, STILL, IDENTIFIER);
+    let clip = apple_movie(31, CLIP, MAY, IDENTIFIER);
+    fs::create_dir_all(device.path("Drop/Trip")).expect("a directory");
+    fs::write(device.path("Drop/Trip/IMG_1.JPG"), &still).expect("a still");
+    // What comes after it is in Ente, and it has not been sent.
+    let plain = jpeg(32, 5000);
+    fs::write(device.path("Drop/Trip/other.jpg"), &plain).expect("another photo");
+    await_that("the other photo", || world.client().photos().iter().any(|photo| photo.title == "other.jpg"));
+    assert_eq!(world.client().photos().len(), 1);
+    fs::write(device.path("Drop/Trip/IMG_1.MOV"), &clip).expect("its clip");
+    device.wait_idle();
+    let titles: Vec<String> = world.client().photos().into_iter().map(|photo| photo.title).collect();
+    assert_eq!(titles.len(), 2, "no half was sent alone: {titles:?}");
+    assert_eq!(world.client().photo("IMG_1.JPG").hash, format!("{}:{}", hash_text(&still), hash_text(&clip)));
+    assert_eq!(world.client().photo("other.jpg").hash, hash_text(&plain));
 }
