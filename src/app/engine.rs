@@ -305,7 +305,7 @@ fn isolated(isolation: Isolation) -> Result<Arc<Isolated>, Failure> {
 fn defaults(options: &MountOptions, now: Nanos) -> Defaults {
     let uid = options.uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
     let gid = options.gid.unwrap_or_else(|| rustix::process::getegid().as_raw());
-    Defaults::new(uid, gid, options.umask.unwrap_or(0), now)
+    Defaults { show_hidden: options.show_hidden, ..Defaults::new(uid, gid, options.umask.unwrap_or(0), now) }
 }
 
 pub(super) fn cores() -> usize {

@@ -32,6 +32,8 @@ pub struct MountOptions {
     pub removal_limit: RemovalLimit,
     /// What thumbnailers and indexers may read.
     pub previews: Previews,
+    /// `Hidden/` is there.
+    pub show_hidden: bool,
     /// Uploads at once.
     pub uploads: usize,
     /// Bytes a second that uploads, downloads may take.
@@ -61,6 +63,7 @@ impl Default for MountOptions {
             read_only: false,
             removal_limit: RemovalLimit::Auto,
             previews: Previews::Off,
+            show_hidden: false,
             uploads: 4,
             upload_limit: None,
             download_limit: None,
@@ -148,6 +151,12 @@ const ROWS: &[OptionRow] = &[
         default: "off",
         help: "thumbnailers and indexers read what is cached (off), or all originals (originals)",
         apply: |options, text| parse_previews(text).map(|previews| options.previews = previews),
+    },
+    OptionRow {
+        word: "show_hidden",
+        default: "",
+        help: "hidden albums are there, in Hidden/",
+        apply: |options, text| switch(text).map(|on| options.show_hidden = on),
     },
     OptionRow {
         word: "uploads",
@@ -356,7 +365,7 @@ mod tests {
     fn words_of_fstab_are_let_pass_and_unknown_ones_are_named() {
         assert!(parsed("rw,_netdev,nofail,x-systemd.automount,comment=hello,defaults").is_ok());
         assert_eq!(parsed("settle=1s,frobnicate=3"), Err(OptionError::Unknown("frobnicate".into())));
-        for later in ["allow_trash", "show_hidden"] {
+        for later in ["allow_trash"] {
             assert!(matches!(parsed(later), Err(OptionError::Unknown(_))), "{later}");
         }
         for wrong in [

@@ -1,7 +1,7 @@
 //! Dates and times for people: the one place that knows the calendar and the zone.
 
 use super::Timestamp;
-use chrono::{DateTime, Local, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Timelike, Utc};
+use chrono::{DateTime, FixedOffset, Local, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Timelike, Utc};
 
 /// `2024-12-31`: its first moment in the machine's zone.
 pub fn parse_date(text: &str) -> Option<Timestamp> {
@@ -24,6 +24,15 @@ pub fn parse_moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 /// RFC 3339 in UTC, to the second.
 pub fn rfc3339(time: Timestamp) -> String {
     utc(time).map_or_else(|| "unknown".into(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+/// RFC 3339 to the second, in a zone given as `+05:30`; one that is none is UTC.
+pub fn rfc3339_at(time: Timestamp, offset: &str) -> String {
+    let zone = offset.parse::<FixedOffset>().ok();
+    match (utc(time), zone) {
+        (Some(time), Some(zone)) => time.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, true),
+        _ => rfc3339(time),
+    }
 }
 
 /// Local date and time, as a person reads it.

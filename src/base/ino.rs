@@ -5,13 +5,14 @@
 //!  0           fixed places of the tree (below 2^16) and numbers born here (from 2^16 up)
 //!  1           a photo that came by pull: its file ID
 //!  2           the clip of a live photo that came by pull: its file ID
-//!  3           an own album's directory: its album ID on the server
+//!  3           an album's directory: its album ID on the server
 //!  4           a name that is gone and answers once more: the moment it went, µs
+//!  5           the directory of somebody who shares albums with us: their user ID
 //! ```
 //! Bit 63 stays clear: some programs keep inode numbers in signed integers. Ente's IDs stay below
 //! 2^53 (protocol notes, auth 2.1), so 56 bits hold them.
 
-use super::{AlbumId, FileId};
+use super::{AlbumId, FileId, UserId};
 use std::fmt;
 
 const KIND_SHIFT: u32 = 56;
@@ -37,6 +38,8 @@ pub enum InoKind {
     Album(AlbumId),
     /// A name that is gone; it lasts for seconds.
     Echo(u64),
+    /// The directory of the albums that somebody shares with us.
+    Owner(UserId),
 }
 
 impl Ino {
@@ -64,6 +67,11 @@ impl Ino {
         Ino(4 << KIND_SHIFT | moment & VALUE_MASK)
     }
 
+    /// The number of the directory of somebody's shared albums.
+    pub fn of_owner(id: UserId) -> Option<Ino> {
+        Self::tagged(5, id.0)
+    }
+
     fn tagged(kind: u64, value: i64) -> Option<Ino> {
         let value = u64::try_from(value).ok()?;
         (value <= VALUE_MASK).then_some(Ino(kind << KIND_SHIFT | value))
@@ -80,6 +88,7 @@ impl Ino {
             2 => Some(InoKind::Clip(FileId(id))),
             3 => Some(InoKind::Album(AlbumId(id))),
             4 => Some(InoKind::Echo(value)),
+            5 => Some(InoKind::Owner(UserId(id))),
             _ => None,
         }
     }
@@ -104,6 +113,7 @@ mod tests {
         assert_eq!(Ino::of_photo(file).and_then(Ino::kind), Some(InoKind::Photo(file)));
         assert_eq!(Ino::of_clip(file).and_then(Ino::kind), Some(InoKind::Clip(file)));
         assert_eq!(Ino::of_album(AlbumId(7)).and_then(Ino::kind), Some(InoKind::Album(AlbumId(7))));
+        assert_eq!(Ino::of_owner(UserId(7)).and_then(Ino::kind), Some(InoKind::Owner(UserId(7))));
         assert_eq!(Ino::ROOT.kind(), Some(InoKind::Fixed(1)));
         assert_eq!(Ino::FIRST_LOCAL.kind(), Some(InoKind::Local(FIRST_LOCAL)));
     }

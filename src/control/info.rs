@@ -1,14 +1,13 @@
 //! `info`: everything that is known of an entry.
 
-use crate::account::open_metadata;
-use crate::base::calendar::rfc3339;
 use crate::base::{AlbumNo, FileId, Ino, Printable};
 use crate::cache::Cache;
-use crate::namespace::{Namespace, NamespaceError, content_of, current_upload, photo_of, reason_of, state_of};
+use crate::namespace::{
+    Namespace, NamespaceError, RecordFacts, content_of, current_upload, photo_of, reason_of, state_of,
+};
 use crate::store::{MemberRow, Rows, StoreError, StoreResult, UploadBlob};
 use crate::tree::FixedPlace;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 /// What is known of one entry. What is not known, or makes no sense for it, is left out.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
@@ -94,11 +93,8 @@ fn describe_photo(rows: &Rows<'_>, file: FileId, info: &mut EntryInfo) -> StoreR
         .filter(|member| member.is_visible())
         .map(|member| album_name(rows, member))
         .collect::<StoreResult<_>>()?;
-    info.taken = rows.load_file(file)?.and_then(|row| row.label).map(|label| rfc3339(label.taken));
-    let (key, record) = (rows.load_file_key(file)?, rows.load_record(file)?.unwrap_or_default());
-    if let Some(fields) = key.and_then(|key| open_metadata(&key, &record.meta_header, &record.meta)) {
-        info.hash = fields.get("hash").and_then(Value::as_str).map(str::to_owned);
-        info.place = place_of(&fields);
+    if let Some(facts) = RecordFacts::load(rows, file)? {
+        (info.taken, info.hash, info.place) = (facts.taken(), facts.hash(), facts.place());
     }
     Ok(())
 }
@@ -107,12 +103,6 @@ fn album_name(rows: &Rows<'_>, member: &MemberRow) -> StoreResult<String> {
     let missing = StoreError::Malformed { table: "members" };
     let album: AlbumNo = member.album;
     Ok(rows.load_album(album)?.ok_or(missing)?.display_name().to_owned())
-}
-
-/// Both zero means that nothing is known (protocol notes, data 2.3).
-fn place_of(fields: &Map<String, Value>) -> Option<(f64, f64)> {
-    let degrees = |name: &str| fields.get(name).and_then(Value::as_f64);
-    degrees("latitude").zip(degrees("longitude")).filter(|place| *place != (0.0, 0.0))
 }
 
 fn local_copy(

@@ -6,9 +6,10 @@ use super::dying::{command_line, is_killed};
 use crate::base::{Clock, Ino, PageBuf};
 use crate::vfs::{AttrChange, Found, Maker, ReadStep, RenameMode, Vfs, VfsError, XattrMode};
 use fuser::{
-    BsdFileFlags, Errno, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, InitFlags, KernelConfig,
-    LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyDirectoryPlus,
-    ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+    BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo,
+    InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow,
+    WriteFlags,
 };
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -223,8 +224,29 @@ impl Filesystem for Adapter {
         reply.error(Errno::EPERM);
     }
 
-    fn link(&self, _req: &Request, _number: INodeNo, _parent: INodeNo, _name: &OsStr, reply: ReplyEntry) {
-        reply.error(Errno::EPERM);
+    fn link(&self, _req: &Request, number: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        shielded("link", || {
+            self.reply_entry("link", self.vfs.link(ino(number), ino(parent), name.as_bytes()), reply);
+        });
+    }
+
+    fn copy_file_range(
+        &self,
+        _req: &Request,
+        _from: INodeNo,
+        from: FileHandle,
+        from_offset: u64,
+        _to: INodeNo,
+        to: FileHandle,
+        to_offset: u64,
+        len: u64,
+        _flags: CopyFileRangeFlags,
+        reply: ReplyWrite,
+    ) {
+        shielded("copy_file_range", || match self.vfs.copy_file_range((from.0, from_offset), (to.0, to_offset), len) {
+            Ok(copied) => reply.written(copied as u32),
+            Err(error) => reply.error(errno("copy_file_range", &error)),
+        });
     }
 
     fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, _umask: u32, reply: ReplyEntry) {

@@ -34,11 +34,13 @@ pub struct Defaults {
     pub dir_mode: u32,
     /// Shown as the time of what has none: when the mount began.
     pub now: Nanos,
+    /// Whether `Hidden/` is there.
+    pub show_hidden: bool,
 }
 
 impl Defaults {
     pub fn new(uid: u32, gid: u32, umask: u32, now: Nanos) -> Self {
-        Self { uid, gid, file_mode: 0o644 & !umask, dir_mode: 0o755 & !umask, now }
+        Self { uid, gid, file_mode: 0o644 & !umask, dir_mode: 0o755 & !umask, now, show_hidden: false }
     }
 
     pub(super) fn directory(&self, ino: Ino, mtime: Nanos) -> Attr {

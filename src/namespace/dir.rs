@@ -1,7 +1,7 @@
 //! The table of one directory: names to inodes, with offsets that stay while it is being listed.
 
 use super::attr::Attr;
-use crate::base::{AlbumNo, FileId, Ino, Name};
+use crate::base::{AlbumNo, FileId, Ino, Name, UserId};
 use crate::tree::{DirKind, EntryKind, FixedPlace};
 use std::collections::HashMap;
 
@@ -29,12 +29,14 @@ pub enum EntryKey {
     /// The clip of a live photo; its still is the photo.
     Clip(FileId),
     Album(AlbumNo),
+    /// Somebody's directory in `Shared/`.
+    Owner(UserId),
 }
 
 impl EntryKey {
     pub fn kind(self) -> EntryKind {
         match self {
-            Self::Fixed(_) => EntryKind::Fixed,
+            Self::Fixed(_) | Self::Owner(_) => EntryKind::Fixed,
             Self::DropRoot => EntryKind::DropRoot,
             Self::LocalDirectory => EntryKind::LocalDirectory,
             Self::LocalFile { photo } => EntryKind::LocalFile { in_ente: photo.is_some() },

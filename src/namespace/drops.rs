@@ -73,7 +73,11 @@ fn album_name(
 
 /// A directory inside an album behaves as a drop of one album, called after both (semantics 3).
 fn inside_album(rows: &Rows<'_>, dir: Ino, path: &[Vec<u8>]) -> StoreResult<Option<(String, Ino)>> {
-    let Some(below) = path.strip_prefix(&[FixedPlace::Albums.name().as_bytes().to_vec()][..]) else { return Ok(None) };
+    let lists = [FixedPlace::Albums, FixedPlace::Archive, FixedPlace::Hidden];
+    let Some((list, below)) = path.split_first() else { return Ok(None) };
+    if !lists.iter().any(|known| known.name().as_bytes() == list) {
+        return Ok(None);
+    }
     let top = ancestor(rows, dir, below.len().saturating_sub(2))?;
     let shown = |part: &Vec<u8>| String::from_utf8_lossy(part).into_owned();
     Ok(match below {
@@ -98,7 +102,7 @@ fn find_own_album(rows: &Rows<'_>, name: &str) -> StoreResult<Option<AlbumNo>> {
         album.own
             && album.is_present()
             && !album.quick_link
-            && album.visibility != Visibility::Hidden
+            && album.visibility() != Visibility::Hidden
             && matches!(album.kind, AlbumKind::Album | AlbumKind::Folder)
             && album.display_name() == name
     };

@@ -4,7 +4,7 @@
 use super::change::Dirty;
 use super::shown::Shown;
 use crate::base::{AlbumNo, FileId};
-use crate::store::{AlbumRow, FileRow, MemberRow, NameSlot, Rows, StoreResult, Tx};
+use crate::store::{AlbumRow, FileRow, Listing, MemberRow, NameSlot, Rows, StoreResult, Tx};
 use crate::tree::{NameRequest, assign_names, safe_name, split_name};
 
 /// A pending change puts the photo into the album; it is shown there at once.
@@ -48,7 +48,7 @@ pub fn relist_naming(tx: &Tx<'_>, file: FileId, naming: Naming, dirty: &mut Dirt
     let mut reachable = Vec::new();
     for member in tx.load_memberships(file)? {
         dirty.photo(member.album, file);
-        let album = tx.load_album(member.album)?.filter(|album| album.own && album.is_present());
+        let album = tx.load_album(member.album)?.filter(is_reachable);
         if let Some(album) = album.filter(|_| member.is_visible()) {
             reachable.push((album, member));
         } else if !member.live && member.want.is_none() && member.listing.is_some() {
@@ -72,6 +72,11 @@ pub fn rename_photo(tx: &Tx<'_>, file: FileId, dirty: &mut Dirty) -> StoreResult
         }
     }
     relist(tx, file, dirty)
+}
+
+/// Own albums, hidden ones too, and those that somebody shares with us.
+fn is_reachable(album: &AlbumRow) -> bool {
+    album.is_present() && (album.own || album.owner.is_some())
 }
 
 fn relist_member(
@@ -113,7 +118,7 @@ pub fn name_member(
     provisional: bool,
 ) -> StoreResult<()> {
     let plain = shown.plain_names(row);
-    let together = row.label.as_ref().map_or(0, |label| label.taken.0.div_euclid(1_000_000));
+    let together = together(row);
     let requests: Vec<NameRequest> = plain.iter().map(|plain| NameRequest { plain: plain.clone(), together }).collect();
     let names = |group_suffix: &dyn Fn(&[u8], i64) -> Option<u32>| {
         assign_names(&requests, |name| is_taken(tx, album, row.id, name).unwrap_or(true), group_suffix)
@@ -130,6 +135,39 @@ pub fn name_member(
     let mut given = given.into_iter();
     let (still, clip) = shown.listings(links, given.next().unwrap_or_else(|| plain[0].clone()), given.next());
     tx.save_listing(album.no, row.id, (&still, clip.as_ref()), slot)
+}
+
+/// Gives a photo the very name in an album that a person typed, where it is free: one of its own, with a suffix it
+/// has elsewhere, say. A live photo's other half keeps its extension.
+pub fn show_as(tx: &Tx<'_>, album: AlbumNo, file: FileId, name: &[u8], dirty: &mut Dirty) -> StoreResult<()> {
+    let (Some(album), Some(row)) = (tx.load_album(album)?, tx.load_file(file)?) else { return Ok(()) };
+    let Some(MemberRow { listing: Some(still), clip, .. }) = tx.load_member(album.no, file)? else { return Ok(()) };
+    let Some(shown) = Shown::load(tx, &row)? else { return Ok(()) };
+    let (typed, extension) = split_name(name);
+    let renamed = |listing: &Listing| match clip {
+        Some(_) => [typed, split_name(&listing.name).1].concat(),
+        None => name.to_vec(),
+    };
+    let given: Vec<Vec<u8>> = std::iter::once(&still).chain(&clip).map(renamed).collect();
+    let is_own = given.iter().any(|given| given == name) || split_name(&still.name).1 == extension;
+    let is_so = given.iter().eq(std::iter::once(&still.name).chain(clip.as_ref().map(|clip| &clip.name)));
+    for name in &given {
+        if is_so || !is_own || is_taken(tx, &album, file, name)? {
+            return Ok(());
+        }
+    }
+    let plain = shown.plain_names(&row);
+    let (stem, _) = split_name(&plain[0]);
+    let slot = NameSlot { stem, together: together(&row), suffix: suffix_of(&plain[0], &given[0]), provisional: false };
+    dirty.photo(album.no, file);
+    let mut given = given.into_iter();
+    let (still, clip) = shown.listings(still.links, given.next().unwrap_or_else(|| still.name.clone()), given.next());
+    tx.save_listing(album.no, file, (&still, clip.as_ref()), slot)
+}
+
+/// What was shot in the same second shares a suffix.
+fn together(row: &FileRow) -> i64 {
+    row.label.as_ref().map_or(0, |label| label.taken.0.div_euclid(1_000_000))
 }
 
 fn is_taken(rows: &Rows<'_>, album: &AlbumRow, file: FileId, name: &[u8]) -> StoreResult<bool> {
@@ -151,14 +189,14 @@ fn suffix_of(plain: &[u8], name: &[u8]) -> u32 {
 pub fn name_album_directory(tx: &Tx<'_>, album: AlbumNo, dirty: &mut Dirty) -> StoreResult<()> {
     let Some(row) = tx.load_album(album)? else { return Ok(()) };
     dirty.album(album);
-    if !row.is_listed() {
-        return Ok(());
-    }
+    let Some(list) = row.list() else { return Ok(()) };
     let plain = safe_name(row.display_name().as_bytes(), FileId(album.0), "");
-    let taken = |name: &[u8]| row.shown.as_deref() != Some(name) && tx.is_album_name_taken(name).unwrap_or(true);
+    // Its own name is free for it, in this list too.
+    tx.clear_album_shown(album)?;
+    let taken = |name: &[u8]| tx.is_album_name_taken(list, name).unwrap_or(true);
     // An album's name has no extension to keep: the suffix goes at its end.
     let free = (1..).map(|n| album_suffix(&plain, n)).find(|name| !taken(name));
-    tx.save_album_shown(album, free.as_deref())
+    free.map_or(Ok(()), |name| tx.save_album_shown(album, list, &name))
 }
 
 fn album_suffix(plain: &[u8], n: u32) -> Vec<u8> {

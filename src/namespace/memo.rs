@@ -5,6 +5,7 @@ use super::change::Invalidation;
 use super::dir::{DirTable, Entry};
 use super::project::BuiltDir;
 use crate::base::{Ino, Nanos};
+use crate::tree::DirKind;
 use std::collections::HashMap;
 
 #[derive(Default, Debug)]
@@ -36,6 +37,12 @@ impl Memo {
 
     pub(super) fn dir_mut(&mut self, ino: Ino) -> Option<&mut DirTable> {
         self.dirs.get_mut(&ino)
+    }
+
+    /// The lists that are known: where an album may have been shown.
+    pub(super) fn album_lists(&self) -> Vec<Ino> {
+        let is_list = |table: &&DirTable| matches!(table.info.kind, DirKind::AlbumList(_) | DirKind::SharedList);
+        self.dirs.values().filter(is_list).map(|table| table.info.ino).collect()
     }
 
     pub(super) fn attr(&self, ino: Ino) -> Option<Attr> {

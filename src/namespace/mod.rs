@@ -12,6 +12,7 @@ mod change;
 mod dir;
 mod drops;
 mod error;
+mod facts;
 mod members;
 mod memo;
 mod ops;
@@ -23,6 +24,7 @@ mod shown;
 mod space;
 mod state;
 mod traffic;
+mod trash;
 mod undo;
 
 pub use attr::{Attr, AttrKind, Defaults};
@@ -30,12 +32,13 @@ pub use change::{Dirty, Invalidation, Origin};
 pub use dir::{DirInfo, Entry, EntryKey, Listed};
 pub use drops::{Destination, album_named, destination, resolve_album};
 pub use error::NamespaceError;
+pub use facts::RecordFacts;
 pub use members::{
-    Naming, enter, leave, name_album_directory, name_member, relist, relist_naming, rename_photo, settle,
+    Naming, enter, leave, name_album_directory, name_member, relist, relist_naming, rename_photo, settle, show_as,
 };
 pub use ops::{
     ALBUM_DELAY, add_photo, delete_album, edit_photo, leave_album, make_album, move_photo, name_album, name_photo,
-    other_homes, special_album,
+    other_homes, shelve_album, special_album, transfer_photo, withdraw_photo,
 };
 pub use path::{directory_of, path_of};
 pub use place::{directory_at, free_name, is_name_taken};
@@ -43,6 +46,7 @@ pub use shown::Shown;
 pub use space::Space;
 pub use state::{FileState, content_of, current_upload, photo_of, reason_of, state_of};
 pub use traffic::{FILE as FILE_TRAFFIC, Traffic};
+pub use trash::{Trashing, is_below_trash, trash_album, trash_photo, untrash};
 pub use undo::{UndoContext, UndoReach, Undone, preview_undo, undo};
 
 use crate::base::sync::Bell;

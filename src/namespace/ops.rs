@@ -1,11 +1,11 @@
 //! Changes to the account: shown at once, recorded to be pushed. These run inside a transaction.
 
 use super::change::Dirty;
-use super::members::{enter, leave, rename_photo};
+use super::members::{enter, leave, name_album_directory, rename_photo};
 use super::path::directory_of;
-use crate::base::{AlbumKind, AlbumNo, FileId, Nanos, Timestamp};
+use crate::base::{AlbumKind, AlbumNo, FileId, Nanos, Timestamp, Visibility};
 use crate::crypto::CollectionKey;
-use crate::store::{AlbumRow, AlbumState, MemberRow, NewAlbum, NewOp, OpKind, Rows, StoreResult, Tx};
+use crate::store::{AlbumRow, AlbumState, MemberRow, NewAlbum, NewOp, OpKind, Rows, StoreError, StoreResult, Tx};
 use crate::tree::FixedPlace;
 use std::time::Duration;
 
@@ -107,13 +107,15 @@ pub fn move_photo(
     enter(tx, to, file, dirty)
 }
 
-/// The photo joins an album; from Uncategorized that is always a move (semantics 2.9).
+/// The photo joins an album; from Uncategorized into an own one that is always a move (semantics 2.9).
 pub fn add_photo(tx: &Tx<'_>, file: FileId, to: AlbumNo, now: Nanos, dirty: &mut Dirty) -> StoreResult<()> {
     if tx.load_member(to, file)?.is_some_and(|member| member.is_visible()) {
         return Ok(());
     }
+    let is_own = tx.load_album(to)?.is_none_or(|album| album.own);
     if let Some(uncategorized) = tx.load_special_album(AlbumKind::Uncategorized)?
         && uncategorized.no != to
+        && is_own
         && tx.load_member(uncategorized.no, file)?.is_some_and(|member| member.is_visible())
     {
         return move_photo(tx, file, uncategorized.no, to, now, dirty);
@@ -160,9 +162,79 @@ pub fn name_album(tx: &Tx<'_>, album: &AlbumRow, name: &str, now: Nanos, dirty: 
         dirty.pending();
         tx.save_album_want_name(album.no, Some(name))?;
     }
-    tx.save_album_shown(album.no, Some(name.as_bytes()))?;
+    if let Some(list) = album.list() {
+        tx.save_album_shown(album.no, list, name.as_bytes())?;
+    }
     dirty.album(album.no);
     Ok(())
+}
+
+/// The album is archived, hidden or shown again, and its directory goes to that list under `name`.
+pub fn shelve_album(
+    tx: &Tx<'_>,
+    album: &AlbumRow,
+    visibility: Visibility,
+    name: &[u8],
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> StoreResult<()> {
+    tx.insert_op(&NewOp { from: Some(album.no), ..NewOp::new(OpKind::ShelveAlbum, now.to_timestamp()) })?;
+    dirty.pending();
+    tx.save_album_want_visibility(album.no, Some(visibility))?;
+    let list = FixedPlace::of_albums(visibility).ino();
+    tx.clear_album_shown(album.no)?;
+    if tx.is_album_name_taken(list, name)? {
+        name_album_directory(tx, album.no, dirty)?;
+    } else {
+        tx.save_album_shown(album.no, list, name)?;
+    }
+    dirty.album(album.no);
+    Ok(())
+}
+
+/// The photo leaves whatever album it is in: an own one as [`leave_album`] says, somebody else's just so (semantics 4.4).
+pub fn withdraw_photo(tx: &Tx<'_>, from: AlbumNo, file: FileId, now: Nanos, dirty: &mut Dirty) -> StoreResult<()> {
+    if tx.load_album(from)?.is_none_or(|album| album.own) {
+        return leave_album(tx, from, file, now, dirty);
+    }
+    // An own photo that only lives in somebody else's album would be nowhere (I11).
+    if !has_own_album(tx, file)? {
+        let home = special_album(tx, AlbumKind::Uncategorized, now, dirty)?;
+        add_photo(tx, file, home, now, dirty)?;
+    }
+    let op = NewOp { file: Some(file), from: Some(from), ..NewOp::new(OpKind::LeaveShared, now.to_timestamp()) };
+    tx.insert_op(&op)?;
+    dirty.pending();
+    leave(tx, from, file, dirty)
+}
+
+fn has_own_album(rows: &Rows<'_>, file: FileId) -> StoreResult<bool> {
+    for member in rows.load_memberships(file)?.into_iter().filter(MemberRow::is_visible) {
+        if rows.load_album(member.album)?.is_some_and(|album| album.own && album.is_present()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// An own photo goes from album to album; where one of them is somebody else's, it joins and then leaves.
+pub fn transfer_photo(
+    tx: &Tx<'_>,
+    file: FileId,
+    from: AlbumNo,
+    to: AlbumNo,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> StoreResult<()> {
+    let own = |no| Ok::<_, StoreError>(tx.load_album(no)?.is_none_or(|album: AlbumRow| album.own));
+    if own(from)? && own(to)? {
+        return move_photo(tx, file, from, to, now, dirty);
+    }
+    if from == to {
+        return Ok(());
+    }
+    add_photo(tx, file, to, now, dirty)?;
+    withdraw_photo(tx, from, file, now, dirty)
 }
 
 /// The empty album is deleted; one that the server never heard of simply goes.
@@ -174,7 +246,7 @@ pub fn delete_album(tx: &Tx<'_>, album: &AlbumRow, now: Nanos, dirty: &mut Dirty
         dirty.pending();
         tx.save_album_state(album.no, AlbumState::Deleting)?;
     }
-    tx.save_album_shown(album.no, None)?;
+    tx.clear_album_shown(album.no)?;
     for directory in tx.load_directories_of_album(album.no)? {
         tx.save_node_album(directory.ino, None)?;
     }

@@ -1,7 +1,7 @@
 //! Where an inode lies in the mount.
 
-use crate::base::{AlbumKind, FileId, Ino, Part};
-use crate::store::{AlbumRow, MemberRow, Rows, StoreResult};
+use crate::base::{AlbumKind, FileId, Ino, InoKind, Part};
+use crate::store::{AlbumRow, MemberRow, Owner, Rows, StoreResult};
 use crate::tree::{FixedPlace, safe_name};
 
 /// Deeper than any path the kernel resolves.
@@ -32,13 +32,18 @@ fn step_up(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<(Ino, Vec<u8>)>> {
     if let Some(place) = FixedPlace::of(ino) {
         return Ok(Some((place.parent().ino(), place.name().into())));
     }
+    if let Some(InoKind::Owner(id)) = ino.kind() {
+        let owners = rows.load_albums()?.into_iter().filter_map(|album| album.owner);
+        let owner = owners.into_iter().find(|owner| owner.id == id);
+        return Ok(owner.map(|owner| (FixedPlace::Shared.ino(), owner_name(&owner))));
+    }
     if let Some(name) = rows.load_names_of(ino)?.into_iter().next() {
         return Ok(Some((name.parent, name.name)));
     }
     if let Some(album) = rows.load_album_by_ino(ino)? {
         let name =
             album.shown.clone().unwrap_or_else(|| safe_name(album.display_name().as_bytes(), FileId(album.no.0), ""));
-        return Ok(Some((FixedPlace::Albums.ino(), name)));
+        return Ok(Some((list_of(&album), name)));
     }
     let Some(content) = rows.load_content_by_ino(ino)? else { return Ok(None) };
     for member in rows.load_memberships(content.file)?.into_iter().filter(MemberRow::is_visible) {
@@ -53,6 +58,21 @@ fn step_up(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<(Ino, Vec<u8>)>> {
         let name = safe_name(label.display_name().as_bytes(), content.file, ".jpg");
         (FixedPlace::Uncategorized.ino(), name)
     }))
+}
+
+/// The list that an album is in, or was.
+fn list_of(album: &AlbumRow) -> Ino {
+    let of_owner = |owner: &Owner| Ino::of_owner(owner.id).unwrap_or(FixedPlace::Shared.ino());
+    let was = || album.owner.as_ref().map_or(FixedPlace::of_albums(album.visibility()).ino(), of_owner);
+    album.list().unwrap_or_else(was)
+}
+
+/// The directory of somebody's albums in `Shared/`: the address, else a name from the number.
+pub(super) fn owner_name(owner: &Owner) -> Vec<u8> {
+    match owner.email.as_str() {
+        "" => format!("user {}", owner.id.0).into_bytes(),
+        email => safe_name(email.as_bytes(), FileId(owner.id.0), ""),
+    }
 }
 
 /// The directory that shows an album.

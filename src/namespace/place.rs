@@ -2,7 +2,7 @@
 
 use super::change::Dirty;
 use crate::base::{Ino, Nanos};
-use crate::store::{NodeKind, NodeRow, Rows, StoreResult, Tx};
+use crate::store::{AlbumRow, NodeKind, NodeRow, Rows, StoreResult, Tx};
 use crate::tree::{DropRules, FixedPlace, suffixed};
 
 /// The directory at these components from the mount on: an album's that is still there under that name, or one in a
@@ -44,12 +44,29 @@ fn album_directory(rows: &Rows<'_>, dirs: &[&[u8]]) -> StoreResult<Option<Ino>> 
     match dirs {
         [place] if is(FixedPlace::Favorites)(place) => Ok(Some(FixedPlace::Favorites.ino())),
         [place] if is(FixedPlace::Uncategorized)(place) => Ok(Some(FixedPlace::Uncategorized.ino())),
-        [albums, album] if is(FixedPlace::Albums)(albums) => {
-            let albums = rows.load_albums()?;
-            Ok(albums.iter().find(|row| row.is_listed() && row.shown.as_deref() == Some(*album)).map(|row| row.ino))
+        [trash, files] if is(FixedPlace::DotTrash)(trash) && is(FixedPlace::TrashFiles)(files) => {
+            Ok(Some(FixedPlace::TrashFiles.ino()))
+        }
+        [trash, info] if is(FixedPlace::DotTrash)(trash) && is(FixedPlace::TrashInfo)(info) => {
+            Ok(Some(FixedPlace::TrashInfo.ino()))
+        }
+        [list, album] => {
+            let lists = [FixedPlace::Albums, FixedPlace::Archive, FixedPlace::Hidden];
+            let list = lists.into_iter().find(|place| is(*place)(list)).map(FixedPlace::ino);
+            album_called(rows, |row| row.list().is_some() && row.list() == list, album)
+        }
+        [shared, owner, album] if is(FixedPlace::Shared)(shared) => {
+            let email = std::str::from_utf8(owner).unwrap_or_default();
+            album_called(rows, |row| row.owner.as_ref().is_some_and(|owner| owner.email == email), album)
         }
         _ => Ok(None),
     }
+}
+
+fn album_called(rows: &Rows<'_>, fits: impl Fn(&AlbumRow) -> bool, shown: &[u8]) -> StoreResult<Option<Ino>> {
+    let albums = rows.load_albums()?;
+    let found = albums.iter().find(|row| row.is_listed() && fits(row) && row.shown.as_deref() == Some(shown));
+    Ok(found.map(|row| row.ino))
 }
 
 fn make_directories(tx: &Tx<'_>, rules: &DropRules, dirs: &[&[u8]], now: Nanos, dirty: &mut Dirty) -> StoreResult<Ino> {

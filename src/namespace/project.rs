@@ -3,8 +3,9 @@
 use super::attr::{Attr, Defaults};
 use super::dir::{DirInfo, Entry, EntryKey};
 use super::error::NamespaceError;
-use crate::base::{AlbumKind, AlbumNo, FileId, Ino, Part};
-use crate::store::{AlbumRow, Listing, NodeKind, NodeRow, Rows, StoreResult};
+use super::path::owner_name;
+use crate::base::{AlbumKind, AlbumNo, FileId, Ino, InoKind, Part, Visibility};
+use crate::store::{AlbumRow, Listing, NodeKind, NodeRow, Owner, Rows, StoreResult};
 use crate::tree::{DirKind, FixedPlace};
 use std::collections::HashMap;
 
@@ -30,8 +31,9 @@ impl<'a> Projector<'a> {
         let info = self.info(ino)?;
         let mut entries = self.fixed(ino);
         match (info.kind, info.album) {
-            (DirKind::AlbumList, _) => self.push_albums(&mut entries)?,
-            (DirKind::Album(_), Some(album)) => self.push_photos(album, &mut entries)?,
+            (DirKind::SharedList, _) if ino == FixedPlace::Shared.ino() => self.push_owners(&mut entries)?,
+            (DirKind::AlbumList(_) | DirKind::SharedList, _) => self.push_albums(ino, &mut entries)?,
+            (DirKind::Album(_) | DirKind::SharedAlbum(_), Some(album)) => self.push_photos(album, &mut entries)?,
             _ => {}
         }
         // After the photos: a local name masks a photo of the same name (the version that takes its place).
@@ -48,16 +50,26 @@ impl<'a> Projector<'a> {
             let parent = self.rows.load_names_of(node.ino)?.first().map_or(Ino::ROOT, |name| name.parent);
             return Ok(DirInfo { ino, kind: DirKind::Local, album: None, parent });
         }
-        let album =
-            self.rows.load_album_by_ino(ino)?.filter(AlbumRow::is_listed).ok_or(NamespaceError::NotDirectory)?;
-        let kind = DirKind::Album(album.kind);
-        Ok(DirInfo { ino, kind, album: Some(album.no), parent: FixedPlace::Albums.ino() })
+        if matches!(ino.kind(), Some(InoKind::Owner(_))) {
+            self.owner(ino)?.ok_or(NamespaceError::NotDirectory)?;
+            return Ok(DirInfo { ino, kind: DirKind::SharedList, album: None, parent: FixedPlace::Shared.ino() });
+        }
+        let album = self.rows.load_album_by_ino(ino)?.ok_or(NamespaceError::NotDirectory)?;
+        let parent = album.list().ok_or(NamespaceError::NotDirectory)?;
+        let kind = if album.own { DirKind::Album(album.kind) } else { DirKind::SharedAlbum(album.role) };
+        Ok(DirInfo { ino, kind, album: Some(album.no), parent })
     }
 
     fn fixed_info(&self, place: FixedPlace) -> Result<DirInfo, NamespaceError> {
         let (kind, special) = match place {
             FixedPlace::Root => (DirKind::Root, None),
-            FixedPlace::Albums => (DirKind::AlbumList, None),
+            FixedPlace::Albums => (DirKind::AlbumList(Visibility::Visible), None),
+            FixedPlace::Archive => (DirKind::AlbumList(Visibility::Archived), None),
+            FixedPlace::Hidden if self.defaults.show_hidden => (DirKind::AlbumList(Visibility::Hidden), None),
+            FixedPlace::Shared => (DirKind::SharedList, None),
+            FixedPlace::DotTrash => (DirKind::Generated, None),
+            FixedPlace::TrashFiles => (DirKind::TrashFiles, None),
+            FixedPlace::TrashInfo => (DirKind::Local, None),
             FixedPlace::DotEntefs => (DirKind::Generated, None),
             FixedPlace::Uncategorized => {
                 (DirKind::Album(AlbumKind::Uncategorized), self.rows.load_special_album(AlbumKind::Uncategorized)?)
@@ -77,15 +89,22 @@ impl<'a> Projector<'a> {
         let places =
             FixedPlace::ALL.into_iter().filter(|place| *place != FixedPlace::Root && place.parent().ino() == dir);
         places
+            .filter(|place| *place != FixedPlace::Hidden || self.defaults.show_hidden)
             .map(|place| {
-                let entry =
-                    Entry { name: place.name().as_bytes().into(), ino: place.ino(), key: EntryKey::Fixed(place) };
+                let name = match place {
+                    FixedPlace::DotTrash => format!("{}-{}", place.name(), self.defaults.uid),
+                    _ => place.name().to_owned(),
+                };
+                let entry = Entry { name: name.as_bytes().into(), ino: place.ino(), key: EntryKey::Fixed(place) };
                 (entry, self.fixed_attr(place))
             })
             .collect()
     }
 
     fn fixed_attr(&self, place: FixedPlace) -> Attr {
+        if matches!(place, FixedPlace::DotTrash | FixedPlace::TrashFiles | FixedPlace::TrashInfo) {
+            return Attr { mode: 0o700, ..self.defaults.directory(place.ino(), self.defaults.now) };
+        }
         if place.is_directory() {
             return self.defaults.directory(place.ino(), self.defaults.now);
         }
@@ -93,14 +112,33 @@ impl<'a> Projector<'a> {
         Attr { mode: 0o444, ..self.defaults.file(place.ino(), 0) }
     }
 
-    fn push_albums(&self, entries: &mut Vec<(Entry, Attr)>) -> StoreResult<()> {
+    fn push_albums(&self, list: Ino, entries: &mut Vec<(Entry, Attr)>) -> StoreResult<()> {
         let albums = self.rows.load_albums()?;
-        entries.extend(albums.iter().filter_map(|album| self.album_entry(album)));
+        let here = albums.iter().filter(|album| album.list() == Some(list));
+        entries.extend(here.filter_map(|album| self.album_entry(album)));
         Ok(())
     }
 
+    fn push_owners(&self, entries: &mut Vec<(Entry, Attr)>) -> StoreResult<()> {
+        entries.extend(self.rows.load_owners()?.iter().filter_map(|owner| self.owner_entry(owner)));
+        Ok(())
+    }
+
+    fn owner_entry(&self, owner: &Owner) -> Option<(Entry, Attr)> {
+        let ino = Ino::of_owner(owner.id)?;
+        let entry = Entry { name: owner_name(owner).into(), ino, key: EntryKey::Owner(owner.id) };
+        Some((entry, self.defaults.directory(ino, self.defaults.now)))
+    }
+
+    /// The directory of somebody who shares albums with us, while there are any.
+    fn owner(&self, ino: Ino) -> StoreResult<Option<(Entry, Attr)>> {
+        let owners = self.rows.load_owners()?;
+        Ok(owners.iter().find(|owner| Ino::of_owner(owner.id) == Some(ino)).and_then(|owner| self.owner_entry(owner)))
+    }
+
     fn album_entry(&self, album: &AlbumRow) -> Option<(Entry, Attr)> {
-        let name = album.shown.as_deref().filter(|_| album.is_listed())?;
+        album.list()?;
+        let name = album.shown.as_deref()?;
         let entry = Entry { name: name.into(), ino: album.ino, key: EntryKey::Album(album.no) };
         Some((entry, self.defaults.directory(album.ino, album.mtime)))
     }
@@ -138,7 +176,8 @@ impl<'a> Projector<'a> {
             NodeKind::Directory => EntryKey::LocalDirectory,
             NodeKind::File | NodeKind::Shadow => EntryKey::LocalFile { photo: node.file },
         };
-        Ok(Some((Entry { name: name.into(), ino, key }, self.defaults.node(&node, 1))))
+        let links = if node.linked { self.rows.load_names_of(ino)?.len() as u32 } else { 1 };
+        Ok(Some((Entry { name: name.into(), ino, key }, self.defaults.node(&node, links))))
     }
 
     /// What a name stands for: a local entry, else the photo.
@@ -174,14 +213,19 @@ impl<'a> Projector<'a> {
         Ok(Some((photo_entry(file, part, listing), attr)))
     }
 
-    pub(super) fn album(&self, album: AlbumNo) -> StoreResult<Option<(Entry, Attr)>> {
-        Ok(self.rows.load_album(album)?.and_then(|album| self.album_entry(&album)))
+    /// The list that an album is in, and what it shows of it.
+    pub(super) fn album(&self, album: AlbumNo) -> StoreResult<Option<(Ino, Entry, Attr)>> {
+        let Some(album) = self.rows.load_album(album)? else { return Ok(None) };
+        Ok(album.list().zip(self.album_entry(&album)).map(|(list, (entry, attr))| (list, entry, attr)))
     }
 
     /// Attributes of an inode, whether or not a directory shows it.
     pub(super) fn attr(&self, ino: Ino) -> StoreResult<Option<Attr>> {
         if let Some(place) = FixedPlace::of(ino) {
             return Ok(Some(self.fixed_attr(place)));
+        }
+        if matches!(ino.kind(), Some(InoKind::Owner(_))) {
+            return Ok(self.owner(ino)?.map(|(_, attr)| attr));
         }
         let node = self.rows.load_node(ino)?;
         if let Some(node) = node.as_ref().filter(|node| node.kind != NodeKind::Shadow) {

@@ -84,14 +84,38 @@ impl Namespace {
         albums: &[AlbumNo],
         told: &mut Vec<Invalidation>,
     ) -> StoreResult<()> {
-        let dir = FixedPlace::Albums.ino();
+        if albums.is_empty() {
+            return Ok(());
+        }
+        // An owner's directory comes with the first album and goes with the last.
+        self.refresh_dirs(projector, &[FixedPlace::Shared.ino()], told)?;
+        let lists = self.memo.read().album_lists();
         for &album in albums {
-            let shown = projector.album(album)?;
-            let was = self.memo.read().dir(dir).and_then(|table| table.get_member(EntryKey::Album(album)).cloned());
-            if let (None, Some(was)) = (&shown, &was) {
-                self.memo.write().remove_dir(was.ino, told);
+            let mut shown = projector.album(album)?;
+            for &list in lists.iter().filter(|list| **list != FixedPlace::Shared.ino()) {
+                let was =
+                    self.memo.read().dir(list).and_then(|table| table.get_member(EntryKey::Album(album)).cloned());
+                let here = shown.take_if(|(at, ..)| *at == list).map(|(_, entry, attr)| (entry, attr));
+                let dir = was.as_ref().or(here.as_ref().map(|(entry, _)| entry)).map(|entry| entry.ino);
+                if let Some(dir) = dir.filter(|dir| self.known_dir(*dir).is_some()) {
+                    self.refresh_info(projector, dir, told)?;
+                }
+                self.replace(list, was, here, told);
             }
-            self.replace(dir, was, shown, told);
+        }
+        Ok(())
+    }
+
+    /// The directory of an album knows its parent and what we may do in it; one that is in no list is forgotten.
+    fn refresh_info(&self, projector: &Projector<'_>, dir: Ino, told: &mut Vec<Invalidation>) -> StoreResult<()> {
+        match projector.info(dir) {
+            Ok(info) => {
+                if let Some(table) = self.memo.write().dir_mut(dir) {
+                    table.info = info;
+                }
+            }
+            Err(NamespaceError::Store(error)) => return Err(error),
+            Err(_) => self.memo.write().remove_dir(dir, told),
         }
         Ok(())
     }
@@ -224,7 +248,7 @@ impl Namespace {
         let album_dirs = albums.filter_map(|album| rows.load_album(*album).ok().flatten()).map(|album| album.ino);
         let named = dirty.names.iter().map(|(dir, _)| *dir);
         let dirs: HashSet<Ino> =
-            album_dirs.chain(named).chain(dirty.dirs.iter().copied()).chain([FixedPlace::Albums.ino()]).collect();
+            album_dirs.chain(named).chain(dirty.dirs.iter().copied()).chain(self.memo.read().album_lists()).collect();
         for dir in dirs {
             self.memo.write().remove_dir(dir, told);
         }

@@ -39,7 +39,7 @@ impl Shown {
     }
 
     /// The names it would have alone; a pending edited name counts.
-    pub(super) fn plain_names(&self, row: &FileRow) -> Vec<Vec<u8>> {
+    pub fn plain_names(&self, row: &FileRow) -> Vec<Vec<u8>> {
         let label = row.label.as_ref().map_or("", |label| label.display_name());
         let title = row.want_name.as_deref().unwrap_or(label);
         let invented = if row.kind == Some(FileKind::Video) { ".mp4" } else { ".jpg" };

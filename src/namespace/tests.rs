@@ -43,7 +43,7 @@ impl House {
                 create_after: None,
                 mtime: Nanos(1),
             })?;
-            tx.save_album_shown(no, Some(name.as_bytes()))?;
+            tx.save_album_shown(no, FixedPlace::Albums.ino(), name.as_bytes())?;
             tx.save_album_complete(no)?;
             dirty.album(no);
             dirty.dir(ino);
@@ -126,7 +126,10 @@ pub(super) const WINTER: Ino = Ino(3 << 56 | 6);
 #[test]
 fn the_root_shows_the_fixed_places() {
     let house = House::new();
-    assert_eq!(house.shown(Ino::ROOT), [".entefs", "Albums", "Favorites", "STATUS.txt", "Uncategorized"]);
+    assert_eq!(
+        house.shown(Ino::ROOT),
+        [".Trash-1000", ".entefs", "Albums", "Archive", "Favorites", "STATUS.txt", "Shared", "Uncategorized"]
+    );
     assert_eq!(house.shown(FixedPlace::DotEntefs.ino()), ["README.txt", "errors.txt", "status.json"]);
     assert!(house.shown(FixedPlace::Uncategorized.ino()).is_empty());
     assert!(matches!(house.names.dir_info(Ino(99)), Err(NamespaceError::NotDirectory)));
@@ -243,7 +246,7 @@ fn an_album_that_is_renamed_or_gone_takes_its_name_along() {
     let album = house.album("Summer", AlbumKind::Album, SUMMER);
     assert_eq!(house.shown(FixedPlace::Albums.ino()), ["Summer"]);
     house.change(|tx, dirty| {
-        tx.save_album_shown(album, Some(b"Sommer"))?;
+        tx.save_album_shown(album, FixedPlace::Albums.ino(), b"Sommer")?;
         dirty.album(album);
         Ok(())
     });

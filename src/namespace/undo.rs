@@ -4,11 +4,13 @@
 use super::Namespace;
 use super::change::{Dirty, Origin};
 use super::members::name_album_directory;
-use super::ops::{ALBUM_DELAY, add_photo, leave_album, make_album, move_photo, name_album, name_photo};
+use super::ops::{
+    ALBUM_DELAY, add_photo, make_album, name_album, name_photo, shelve_album, transfer_photo, withdraw_photo,
+};
 use super::place::{directory_at, free_name, is_name_taken};
-use crate::base::{AlbumKind, AlbumNo, FileId, Ino, JournalNo, Nanos, Printable, Timestamp};
+use crate::base::{AlbumKind, AlbumNo, FileId, Ino, JournalNo, Nanos, Printable, Timestamp, Visibility};
 use crate::store::{AlbumRow, Change, JournalRow, Kept, Label, MemberRow, NodeRow, Rows, StoreError, StoreResult, Tx};
-use crate::tree::{DropRules, PhotoPlaces, Return, latest_run, plan_return};
+use crate::tree::{DropRules, FixedPlace, PhotoPlaces, Return, latest_run, plan_return};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -148,6 +150,7 @@ fn take_back(tx: &Tx<'_>, line: &JournalRow, context: &UndoContext<'_>, dirty: &
         Change::Joined { file, album } => take_out(tx, *file, *album, now, dirty),
         Change::PhotoNamed { file, was } => name_photo_again(tx, *file, was, now, dirty),
         Change::AlbumNamed { album, was } => name_album_again(tx, *album, was, now, dirty),
+        Change::AlbumShelved { album, was } => shelve_again(tx, *album, *was, now, dirty),
         Change::AlbumRemoved { album } => make_again(tx, *album, now, dirty),
         Change::FileRemoved { ino, path } => put_back(tx, *ino, path, context, dirty),
         Change::EntryMoved { ino, path } => move_back(tx, *ino, path, context, dirty),
@@ -178,8 +181,8 @@ fn bring_back(
         (Return::Gone, _) => return Ok(Outcome::LeftOut("photos that were deleted meanwhile".into())),
         (Return::Nothing, _) => return Ok(Outcome::Nothing),
         (Return::Add, _) | (_, None) => add_photo(tx, file, old, now, dirty)?,
-        (Return::MoveBack, Some((new, _))) => move_photo(tx, file, new, old, now, dirty)?,
-        (Return::Leave, Some((new, _))) => leave_album(tx, new, file, now, dirty)?,
+        (Return::MoveBack, Some((new, _))) => transfer_photo(tx, file, new, old, now, dirty)?,
+        (Return::Leave, Some((new, _))) => withdraw_photo(tx, new, file, now, dirty)?,
     }
     if let Some((new, _)) = new {
         // A drop entry that moved with it maps to the old album again.
@@ -193,7 +196,7 @@ fn bring_back(
 fn take_out(tx: &Tx<'_>, file: FileId, album: AlbumNo, now: Nanos, dirty: &mut Dirty) -> StoreResult<Outcome> {
     let is_in = tx.load_member(album, file)?.is_some_and(|member| member.is_visible());
     let Some(row) = tx.load_album(album)?.filter(|row| is_in && row.is_present()) else { return Ok(Outcome::Nothing) };
-    leave_album(tx, album, file, now, dirty)?;
+    withdraw_photo(tx, album, file, now, dirty)?;
     Ok(Outcome::Done(format!("photos taken out of {}", called(&row))))
 }
 
@@ -217,11 +220,24 @@ fn name_album_again(tx: &Tx<'_>, album: AlbumNo, was: &str, now: Nanos, dirty: &
     if row.display_name() == was {
         return Ok(Outcome::Nothing);
     }
-    if tx.is_album_name_taken(was.as_bytes())? {
+    if row.list().is_some_and(|list| tx.is_album_name_taken(list, was.as_bytes()).unwrap_or(true)) {
         return Ok(Outcome::LeftOut(format!("the album {}: another one is called '{}'", called(&row), shown(was))));
     }
     name_album(tx, &row, was, now, dirty)?;
     Ok(Outcome::Done(format!("the album {} is called '{}' again", called(&row), shown(was))))
+}
+
+/// Archived, hidden or shown again, under the name that is free there.
+fn shelve_again(tx: &Tx<'_>, album: AlbumNo, was: Visibility, now: Nanos, dirty: &mut Dirty) -> StoreResult<Outcome> {
+    let Some(row) = tx.load_album(album)?.filter(AlbumRow::is_present) else {
+        return Ok(Outcome::LeftOut("albums that are gone".into()));
+    };
+    if row.visibility() == was {
+        return Ok(Outcome::Nothing);
+    }
+    shelve_album(tx, &row, was, row.display_name().as_bytes(), now, dirty)?;
+    let list = FixedPlace::of_albums(was).name();
+    Ok(Outcome::Done(format!("the album {} back in {list}", called(&row))))
 }
 
 /// An album of the same name takes the removed one's place, here and in what else is taken back.
@@ -312,7 +328,7 @@ fn shown(name: &str) -> String {
 mod tests {
     use super::super::tests::{House, SUMMER, WINTER};
     use super::*;
-    use crate::tree::FixedPlace;
+    use crate::namespace::leave_album;
 
     const NOW: Nanos = Nanos(9_000_000_000);
 
@@ -382,6 +398,20 @@ mod tests {
         let again = albums.iter().find(|album| album.is_listed() && album.name == "Summer").unwrap();
         assert_ne!(again.no, summer, "Ente has deleted that one, or will");
         assert_eq!(house.shown(again.ino), ["a.jpg"]);
+    }
+
+    #[test]
+    fn an_archived_album_is_back_among_the_others() {
+        let (house, summer, _) = two_albums();
+        house.change(|tx, dirty| {
+            let row = tx.load_album(summer)?.unwrap();
+            tx.insert_change(Timestamp(1), 0, &Change::AlbumShelved { album: summer, was: row.visibility() })?;
+            shelve_album(tx, &row, Visibility::Archived, b"Summer", NOW, dirty)
+        });
+        let shown = || (house.shown(FixedPlace::Albums.ino()), house.shown(FixedPlace::Archive.ino()));
+        assert_eq!(shown(), (vec!["Winter".into()], vec!["Summer".into()]));
+        assert_eq!(undo_all(&house).left_out, BTreeMap::new());
+        assert_eq!(shown(), (vec!["Summer".into(), "Winter".into()], vec![]));
     }
 
     #[test]

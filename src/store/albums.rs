@@ -3,8 +3,9 @@
 use super::error::{StoreError, StoreResult};
 use super::seal::Spot;
 use super::{Rows, Tx};
-use crate::base::{AlbumId, AlbumKind, AlbumNo, Ino, Nanos, Timestamp, Visibility};
+use crate::base::{AlbumId, AlbumKind, AlbumNo, Ino, Nanos, Role, Timestamp, UserId, Visibility};
 use crate::crypto::CollectionKey;
+use crate::tree::FixedPlace;
 use rusqlite::{OptionalExtension, Row, params};
 
 /// How far an album has come.
@@ -31,6 +32,14 @@ impl AlbumState {
     }
 }
 
+/// Somebody who shares albums with us.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Owner {
+    pub id: UserId,
+    /// Empty where the server did not say.
+    pub email: String,
+}
+
 /// One album, its names opened.
 #[derive(Clone, Debug)]
 pub struct AlbumRow {
@@ -46,6 +55,12 @@ pub struct AlbumRow {
     /// The name of its directory, once it has one.
     pub shown: Option<Vec<u8>>,
     pub visibility: Visibility,
+    /// Archiving, hiding or showing that the server has not confirmed.
+    pub want_visibility: Option<Visibility>,
+    /// Whose it is, where somebody shares it with us.
+    pub owner: Option<Owner>,
+    /// What we may do in it.
+    pub role: Role,
     pub quick_link: bool,
     /// Somebody else can see it: sharees or a public link.
     pub shared: bool,
@@ -64,14 +79,28 @@ impl AlbumRow {
         matches!(self.state, AlbumState::Live | AlbumState::Local)
     }
 
-    /// Whether it is one of the directories of `Albums/`.
+    /// The directory whose entry it is: `Albums/`, `Archive/`, `Hidden/`, or that of its owner in `Shared/`.
+    pub fn list(&self) -> Option<Ino> {
+        let ordinary = matches!(self.kind, AlbumKind::Album | AlbumKind::Folder);
+        if !self.is_present() || !self.complete || self.quick_link || !ordinary {
+            return None;
+        }
+        match &self.owner {
+            _ if self.own => Some(FixedPlace::of_albums(self.visibility()).ino()),
+            // What we hid of somebody else's is not shown.
+            Some(owner) if self.visibility() != Visibility::Hidden => Ino::of_owner(owner.id),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a directory of one of the lists.
     pub fn is_listed(&self) -> bool {
-        self.is_present()
-            && self.own
-            && self.complete
-            && !self.quick_link
-            && self.visibility == Visibility::Visible
-            && matches!(self.kind, AlbumKind::Album | AlbumKind::Folder)
+        self.list().is_some()
+    }
+
+    /// Archived, hidden or neither: a pending change counts.
+    pub fn visibility(&self) -> Visibility {
+        self.want_visibility.unwrap_or(self.visibility)
     }
 
     /// Whether its members can be reached through the mount.
@@ -106,7 +135,7 @@ pub struct NewAlbum<'a> {
 }
 
 const COLUMNS: &str = "no, remote, own, kind, ino, name, want_name, shown, visibility, quick_link, shared, state, \
-                       complete, updation, cursor, synced, create_after, mtime";
+                       complete, updation, cursor, synced, create_after, mtime, want_visibility, owner, owner_email, role";
 
 impl Rows<'_> {
     fn album_of(&self, row: &Row<'_>) -> StoreResult<AlbumRow> {
@@ -117,16 +146,24 @@ impl Rows<'_> {
         let want_name =
             want_name.map(|sealed| self.seals.open_text(name_spot(no, "want_name"), &sealed)).transpose()?;
         let shown = shown.map(|sealed| self.seals.open(name_spot(no, "shown"), &sealed)).transpose()?;
+        let email: Option<Vec<u8>> = row.get(20)?;
+        let email = email.map(|sealed| self.seals.open_text(name_spot(no, "owner_email"), &sealed)).transpose()?;
+        let owner = row.get::<_, Option<i64>>(19)?;
+        let own: bool = row.get(2)?;
+        let role = row.get::<_, Option<String>>(21)?.and_then(|word| Role::from_wire(&word));
         Ok(AlbumRow {
             no: AlbumNo(no),
             remote: row.get::<_, Option<i64>>(1)?.map(AlbumId),
-            own: row.get(2)?,
+            own,
             kind: AlbumKind::from_wire(&kind),
             ino: Ino(row.get(4)?),
             name: self.seals.open_text(name_spot(no, "name"), &name)?,
             want_name,
             shown,
             visibility: Visibility::from_wire(row.get(8)?),
+            want_visibility: row.get::<_, Option<i64>>(18)?.map(Visibility::from_wire),
+            owner: owner.map(|id| Owner { id: UserId(id), email: email.unwrap_or_default() }),
+            role: if own { Role::Owner } else { role.unwrap_or(Role::Viewer) },
             quick_link: row.get(9)?,
             shared: row.get(10)?,
             state: AlbumState::from_row(row.get(11)?).ok_or(StoreError::Malformed { table: "albums" })?,
@@ -169,10 +206,19 @@ impl Rows<'_> {
         rows.map(|row| row?).collect()
     }
 
-    /// Whether a directory name is given to another album.
-    pub fn is_album_name_taken(&self, shown: &[u8]) -> StoreResult<bool> {
-        let tag = self.seals.name_tag(0, shown);
+    /// Whether a directory name in a list of albums is given to one.
+    pub fn is_album_name_taken(&self, list: Ino, shown: &[u8]) -> StoreResult<bool> {
+        let tag = self.seals.name_tag(list.0 as i64, shown);
         Ok(self.conn.prepare_cached("SELECT 1 FROM albums WHERE shown_tag = ?1")?.exists([&tag[..]])?)
+    }
+
+    /// Who shares albums with us that are listed, each once.
+    pub fn load_owners(&self) -> StoreResult<Vec<Owner>> {
+        let mut owners: Vec<Owner> = Vec::new();
+        for album in self.load_albums()?.into_iter().filter(|album| !album.own && album.is_listed()) {
+            owners.extend(album.owner.filter(|owner| owners.iter().all(|known| known.id != owner.id)));
+        }
+        Ok(owners)
     }
 
     pub fn load_album_key(&self, no: AlbumNo) -> StoreResult<Option<CollectionKey>> {
@@ -238,11 +284,28 @@ impl Tx<'_> {
         self.set_album(no, "want_name", sealed)
     }
 
-    /// Its directory's name; unique among the albums.
-    pub fn save_album_shown(&self, no: AlbumNo, shown: Option<&[u8]>) -> StoreResult<()> {
-        let sealed = shown.map(|shown| self.seals.seal(name_spot(no.0, "shown"), shown));
-        self.set_album(no, "shown", sealed)?;
-        self.set_album(no, "shown_tag", shown.map(|shown| self.seals.name_tag(0, shown)).as_ref().map(|tag| &tag[..]))
+    /// Its directory's name; unique in the list it is in.
+    pub fn save_album_shown(&self, no: AlbumNo, list: Ino, shown: &[u8]) -> StoreResult<()> {
+        self.set_album(no, "shown", self.seals.seal(name_spot(no.0, "shown"), shown))?;
+        self.set_album(no, "shown_tag", &self.seals.name_tag(list.0 as i64, shown)[..])
+    }
+
+    /// It is in no list.
+    pub fn clear_album_shown(&self, no: AlbumNo) -> StoreResult<()> {
+        self.set_album(no, "shown", None::<Vec<u8>>)?;
+        self.set_album(no, "shown_tag", None::<Vec<u8>>)
+    }
+
+    /// What it shall be; `None` once that is so, or was refused.
+    pub fn save_album_want_visibility(&self, no: AlbumNo, visibility: Option<Visibility>) -> StoreResult<()> {
+        self.set_album(no, "want_visibility", visibility.map(Visibility::to_wire))
+    }
+
+    /// Whose it is that somebody shares with us, and what we may do there.
+    pub fn save_album_owner(&self, no: AlbumNo, owner: &Owner, role: Role) -> StoreResult<()> {
+        self.set_album(no, "owner", owner.id.0)?;
+        self.set_album(no, "owner_email", self.seals.seal(name_spot(no.0, "owner_email"), owner.email.as_bytes()))?;
+        self.set_album(no, "role", role.to_wire())
     }
 
     pub fn save_album_state(&self, no: AlbumNo, state: AlbumState) -> StoreResult<()> {

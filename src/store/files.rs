@@ -43,7 +43,7 @@ impl Label {
 }
 
 /// Magic metadata as received.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RawMagic {
     pub version: i64,
     pub header: Vec<u8>,

@@ -4,7 +4,7 @@
 use super::error::{StoreError, StoreResult};
 use super::seal::Spot;
 use super::{Rows, Tx};
-use crate::base::{AlbumNo, FileId, Ino, JournalNo, Timestamp};
+use crate::base::{AlbumNo, FileId, Ino, JournalNo, Timestamp, Visibility};
 use rusqlite::{OptionalExtension, Row, params};
 
 /// One change, as it can be taken back.
@@ -39,6 +39,11 @@ pub enum Change {
     },
     AlbumRemoved {
         album: AlbumNo,
+    },
+    /// The album was so visible.
+    AlbumShelved {
+        album: AlbumNo,
+        was: Visibility,
     },
     /// A file that was not in Ente lost its name: its path within the mount.
     FileRemoved {
@@ -90,6 +95,9 @@ impl Change {
                 Columns { kind: 4, album: Some(album), was: Some(was.into_bytes()), ..none }
             }
             Self::AlbumRemoved { album } => Columns { kind: 5, album: Some(album), ..none },
+            Self::AlbumShelved { album, was } => {
+                Columns { kind: 8, album: Some(album), was: Some(was.to_wire().to_string().into_bytes()), ..none }
+            }
             Self::FileRemoved { ino, path } => Columns { kind: 6, ino: Some(ino), was: Some(path), ..none },
             Self::EntryMoved { ino, path } => Columns { kind: 7, ino: Some(ino), was: Some(path), ..none },
         }
@@ -108,6 +116,10 @@ impl Columns {
             5 => Change::AlbumRemoved { album: self.album? },
             6 => Change::FileRemoved { ino: self.ino?, path: self.was? },
             7 => Change::EntryMoved { ino: self.ino?, path: self.was? },
+            8 => {
+                let was = text(self.was)?.parse().ok()?;
+                Change::AlbumShelved { album: self.album?, was: Visibility::from_wire(was) }
+            }
             _ => return None,
         })
     }

@@ -26,7 +26,7 @@ mod troubles;
 mod uploads;
 mod xattrs;
 
-pub use albums::{AlbumRow, AlbumState, NewAlbum};
+pub use albums::{AlbumRow, AlbumState, NewAlbum, Owner};
 pub use contents::{ContentRow, NewContent, Packed, Place};
 pub use error::{StoreError, StoreResult};
 pub use files::{FileCounts, FileFacts, FileRow, Label, RawMagic, RawRecord};

@@ -50,6 +50,8 @@ pub struct NodeRow {
     pub content: Option<ContentNo>,
     /// Capture time of what was sent (semantics 2.12).
     pub taken: Option<Timestamp>,
+    /// It has, or had, more than one name.
+    pub linked: bool,
 }
 
 impl NodeRow {
@@ -69,6 +71,7 @@ impl NodeRow {
             file: None,
             content: None,
             taken: None,
+            linked: false,
         }
     }
 
@@ -88,7 +91,7 @@ impl NodeRow {
     }
 }
 
-const COLUMNS: &str = "ino, kind, mode, uid, gid, size, mtime, ctime, album, vault, file, content, taken";
+const COLUMNS: &str = "ino, kind, mode, uid, gid, size, mtime, ctime, album, vault, file, content, taken, linked";
 
 pub(super) fn vault_of(blob: Option<Vec<u8>>) -> StoreResult<Option<VaultId>> {
     blob.map(|bytes| bytes.try_into().map(VaultId).map_err(|_| StoreError::Malformed { table: "nodes" })).transpose()
@@ -109,6 +112,7 @@ fn node_of(row: &Row<'_>) -> StoreResult<NodeRow> {
         file: row.get::<_, Option<i64>>(10)?.map(FileId),
         content: row.get::<_, Option<i64>>(11)?.map(ContentNo),
         taken: row.get::<_, Option<i64>>(12)?.map(Timestamp),
+        linked: row.get(13)?,
     })
 }
 
@@ -154,8 +158,8 @@ impl Tx<'_> {
     /// Stores or replaces an inode.
     pub fn save_node(&self, node: &NodeRow) -> StoreResult<()> {
         let mut upsert = self.conn.prepare_cached(
-            "INSERT OR REPLACE INTO nodes (ino, kind, mode, uid, gid, size, mtime, ctime, album, vault, file, content, taken) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            "INSERT OR REPLACE INTO nodes (ino, kind, mode, uid, gid, size, mtime, ctime, album, vault, file, content, taken, \
+             linked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?;
         upsert.execute(params![
             node.ino.0,
@@ -171,6 +175,7 @@ impl Tx<'_> {
             node.file.map(|file| file.0),
             node.content.map(|content| content.0),
             node.taken.map(|taken| taken.0),
+            node.linked,
         ])?;
         Ok(())
     }

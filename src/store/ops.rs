@@ -23,11 +23,24 @@ pub enum OpKind {
     DeleteAlbum,
     /// `file` gets the public metadata fields in `name`, a JSON object.
     EditPhoto,
+    /// The album `from` is archived, hidden or shown, as its row wants.
+    ShelveAlbum,
+    /// `file`, an own one, leaves `from`, which is somebody else's.
+    LeaveShared,
 }
 
 impl OpKind {
-    const ALL: [Self; 7] =
-        [Self::Leave, Self::Move, Self::Add, Self::NamePhoto, Self::NameAlbum, Self::DeleteAlbum, Self::EditPhoto];
+    const ALL: [Self; 9] = [
+        Self::Leave,
+        Self::Move,
+        Self::Add,
+        Self::NamePhoto,
+        Self::NameAlbum,
+        Self::DeleteAlbum,
+        Self::EditPhoto,
+        Self::ShelveAlbum,
+        Self::LeaveShared,
+    ];
 
     fn from_row(value: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as i64 == value)

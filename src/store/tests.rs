@@ -56,7 +56,7 @@ fn an_album_keeps_its_names_and_its_key() {
     let (_dir, _, store) = open();
     let no = insert_album(&store, "Summer", 77);
     write(&store, |tx| {
-        tx.save_album_shown(no, Some(b"Summer (2)"))?;
+        tx.save_album_shown(no, Ino(2), b"Summer (2)")?;
         tx.save_album_want_name(no, Some("Winter"))
     });
     let row = store.read(|rows| rows.load_album_by_ino(Ino(77))).unwrap().unwrap();
@@ -64,8 +64,8 @@ fn an_album_keeps_its_names_and_its_key() {
         (row.name.as_str(), row.display_name(), row.shown.as_deref()),
         ("Summer", "Winter", Some(&b"Summer (2)"[..]))
     );
-    assert!(store.read(|rows| rows.is_album_name_taken(b"Summer (2)")).unwrap());
-    assert!(!store.read(|rows| rows.is_album_name_taken(b"Summer")).unwrap());
+    assert!(store.read(|rows| rows.is_album_name_taken(Ino(2), b"Summer (2)")).unwrap());
+    assert!(!store.read(|rows| rows.is_album_name_taken(Ino(2), b"Summer")).unwrap());
     let key = store.read(|rows| rows.load_album_key(no)).unwrap().unwrap();
     assert_eq!(key.bytes(), &[77; 32]);
 }
@@ -228,7 +228,7 @@ fn nothing_readable_is_in_the_files() {
     let (dir, _, store) = open();
     let no = insert_album(&store, "Grandmother's birthday", 9);
     write(&store, |tx| {
-        tx.save_album_shown(no, Some(b"Grandmother's birthday"))?;
+        tx.save_album_shown(no, Ino(2), b"Grandmother's birthday")?;
         tx.save_member(no, FileId(4), true, Timestamp(8))?;
         tx.save_listing(no, FileId(4), (&listing("IMG_birthday.jpg", 99), None), slot("IMG_birthday"))?;
         tx.save_name(Ino(3), b"secret-folder", Ino(70_001))?;

@@ -2,10 +2,10 @@
 
 use super::pull::SyncError;
 use crate::account::{AccountKeys, OpenMagic, open_collection_name, open_magic};
-use crate::base::{AlbumId, AlbumKind, AlbumNo, Ino, Nanos, Visibility};
+use crate::base::{AlbumId, AlbumKind, AlbumNo, Ino, Nanos, Role, Visibility};
 use crate::crypto::CollectionKey;
 use crate::namespace::{Dirty, directory_of, name_album_directory, relist};
-use crate::store::{AlbumRow, AlbumState, NewAlbum, StoreResult, Tx};
+use crate::store::{AlbumRow, AlbumState, NewAlbum, Owner, StoreResult, Tx};
 use crate::wire::Collection;
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ pub(super) struct AlbumRecord {
     visibility: Visibility,
     quick_link: bool,
     shared: bool,
+    /// Whose it is, and what we may do in it; `None` for an own one.
+    shared_by: Option<(Owner, Role)>,
     updation: crate::base::Timestamp,
     wrapped_key: crate::base::B64,
 }
@@ -42,10 +44,18 @@ pub(super) fn open_album(keys: &AccountKeys, album: &Collection) -> Result<Album
         visibility: Visibility::from_wire(number(&settings, "visibility")),
         quick_link: sub_type == 2,
         shared: !album.sharees.is_empty() || !album.public_urls.is_empty(),
+        shared_by: (!own)
+            .then(|| (Owner { id: album.owner.id, email: album.owner.email.clone() }, role_in(album, keys))),
         updation: album.updation_time,
         wrapped_key: album.encrypted_key.clone(),
         key,
     })
+}
+
+/// What we may do in somebody's album; a word that is not known gives least.
+fn role_in(album: &Collection, keys: &AccountKeys) -> Role {
+    let us = album.sharees.iter().find(|member| member.id == keys.user);
+    us.and_then(|member| Role::from_wire(&member.role)).unwrap_or(Role::Viewer)
 }
 
 fn number(magic: &OpenMagic, key: &str) -> i64 {
@@ -125,7 +135,8 @@ fn update(tx: &Tx<'_>, known: &AlbumRow, record: &AlbumRecord, dirty: &mut Dirty
     }
     let was_listed = known.shown.is_some();
     let changed = known.name != record.name && known.want_name.is_none();
-    if known.complete && (changed || known.visibility != record.visibility || !was_listed) {
+    let shelved = known.visibility != record.visibility && known.want_visibility.is_none();
+    if known.complete && (changed || shelved || !was_listed) {
         rename_directory(tx, known.no, dirty)?;
     }
     if (known.visibility, known.quick_link) != (record.visibility, record.quick_link) {
@@ -144,13 +155,16 @@ fn rename_directory(tx: &Tx<'_>, no: AlbumNo, dirty: &mut Dirty) -> StoreResult<
     if album.is_listed() {
         name_album_directory(tx, no, dirty)
     } else {
-        tx.save_album_shown(no, None)?;
+        tx.clear_album_shown(no)?;
         dirty.dir(album.ino);
         Ok(())
     }
 }
 
 fn save_facts(tx: &Tx<'_>, no: AlbumNo, record: &AlbumRecord) -> StoreResult<()> {
+    if let Some((owner, role)) = &record.shared_by {
+        tx.save_album_owner(no, owner, *role)?;
+    }
     tx.save_album_facts(no, record.kind, record.visibility, record.quick_link, record.shared, record.updation)
 }
 
@@ -163,7 +177,7 @@ fn end_album(tx: &Tx<'_>, known: &AlbumRow, dirty: &mut Dirty) -> StoreResult<()
     tx.for_each_member(known.no, |file| members.push(file))?;
     tx.end_members(known.no)?;
     tx.save_album_state(known.no, AlbumState::Deleted)?;
-    tx.save_album_shown(known.no, None)?;
+    tx.clear_album_shown(known.no)?;
     for directory in tx.load_directories_of_album(known.no)? {
         tx.save_node_album(directory.ino, None)?;
     }

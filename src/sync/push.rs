@@ -11,7 +11,9 @@ use crate::namespace::{Dirty, Origin, name_album_directory, other_homes, rename_
 use crate::remote::RemoteError;
 use crate::store::{AlbumState, OpKind, OpRow, StoreError, Trouble, Tx};
 use crate::upload::{AlbumMakingError, Answer, Call, back_off, on_answer};
-use crate::wire::{AddFiles, FileMagic, Magic, MoveFiles, UpdateFileMagic, WrappedFile};
+use crate::wire::{
+    AddFiles, FileMagic, Magic, MoveFiles, RemoveFiles, UpdateCollectionMagic, UpdateFileMagic, WrappedFile,
+};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -129,6 +131,8 @@ impl Sync {
             OpKind::NamePhoto | OpKind::EditPhoto => self.send_edits(&batch.ops).await,
             OpKind::NameAlbum => self.send_album_name(first).await,
             OpKind::DeleteAlbum => self.send_deletion(first).await,
+            OpKind::ShelveAlbum => self.send_visibility(first).await,
+            OpKind::LeaveShared => self.send_leave_shared(first, files).await,
         }
     }
 
@@ -247,6 +251,29 @@ impl Sync {
         Ok(self.remote.rename_album(&rename_collection(id, &key, name.as_bytes())).await?)
     }
 
+    /// Read, changed, written as a whole, as photos' records are; the server does not check the version.
+    async fn send_visibility(&self, op: &OpRow) -> Result<(), SyncError> {
+        let Some(album) = op.from else { return Ok(()) };
+        let (row, key) = self.store().read(|rows| Ok((rows.load_album(album)?, rows.load_album_key(album)?)))?;
+        let Some(wanted) = row.and_then(|row| row.want_visibility) else { return Ok(()) };
+        let (id, key) = (self.remote_id(album).await?, key.ok_or_else(gone)?);
+        let known = self.remote.fetch_album(id).await?;
+        let (version, mut fields) = match open_magic(&key, known.magic_metadata.as_ref()) {
+            OpenMagic::Absent { version } => (version, serde_json::Map::new()),
+            OpenMagic::Open { version, fields } => (version, fields),
+            OpenMagic::Unreadable { .. } => return Err(gone().into()),
+        };
+        fields.insert("visibility".into(), wanted.to_wire().into());
+        let magic_metadata = seal_magic(&key, version, &fields);
+        Ok(self.remote.update_album_magic(&UpdateCollectionMagic { id, magic_metadata }).await?)
+    }
+
+    async fn send_leave_shared(&self, op: &OpRow, files: Vec<FileId>) -> Result<(), SyncError> {
+        let Some(from) = op.from else { return Ok(()) };
+        let request = RemoveFiles { collection_id: self.remote_id(from).await?, file_ids: files };
+        Ok(self.remote.remove_files(&request).await?)
+    }
+
     async fn send_deletion(&self, op: &OpRow) -> Result<(), SyncError> {
         let Some(album) = op.from else { return Ok(()) };
         let row = self.store().read(|rows| rows.load_album(album))?;
@@ -313,9 +340,9 @@ fn wait_for(attempts: u32) -> Duration {
 
 fn call_of(kind: OpKind) -> Call {
     match kind {
-        OpKind::Leave | OpKind::Move | OpKind::Add => Call::Link,
+        OpKind::Leave | OpKind::Move | OpKind::Add | OpKind::LeaveShared => Call::Link,
         OpKind::NamePhoto | OpKind::EditPhoto => Call::PublicMagic,
-        OpKind::NameAlbum => Call::RenameAlbum,
+        OpKind::NameAlbum | OpKind::ShelveAlbum => Call::RenameAlbum,
         OpKind::DeleteAlbum => Call::DeleteAlbum,
     }
 }
@@ -323,7 +350,7 @@ fn call_of(kind: OpKind) -> Call {
 /// Nothing of this change is pending any more, unless a later one is.
 fn settle_op(tx: &Tx<'_>, op: &OpRow, dirty: &mut Dirty) -> Result<(), StoreError> {
     match op.kind {
-        OpKind::Leave | OpKind::Move | OpKind::Add => {
+        OpKind::Leave | OpKind::Move | OpKind::Add | OpKind::LeaveShared => {
             let Some(file) = op.file else { return Ok(()) };
             let later = tx.load_ops_of_file(file)?;
             for album in [op.from, op.to].into_iter().flatten() {
@@ -350,6 +377,7 @@ fn settle_op(tx: &Tx<'_>, op: &OpRow, dirty: &mut Dirty) -> Result<(), StoreErro
         OpKind::EditPhoto => Ok(()),
         OpKind::NameAlbum => settle_album_name(tx, op, dirty),
         OpKind::DeleteAlbum => revive_album(tx, op, dirty),
+        OpKind::ShelveAlbum => settle_visibility(tx, op, dirty),
     }
 }
 
@@ -360,6 +388,14 @@ fn settle_album_name(tx: &Tx<'_>, op: &OpRow, dirty: &mut Dirty) -> Result<(), S
     tx.save_album_want_name(album, None)?;
     // A directory keeps the very name it was given as long as it fits what the server says.
     if row.want_name.as_deref() == Some(row.name.as_str()) { Ok(()) } else { name_album_directory(tx, album, dirty) }
+}
+
+fn settle_visibility(tx: &Tx<'_>, op: &OpRow, dirty: &mut Dirty) -> Result<(), StoreError> {
+    let Some(album) = op.from else { return Ok(()) };
+    let later = tx.load_ops()?.iter().any(|other| other.kind == OpKind::ShelveAlbum && other.from == Some(album));
+    let Some(row) = tx.load_album(album)?.filter(|_| !later) else { return Ok(()) };
+    tx.save_album_want_visibility(album, None)?;
+    if row.want_visibility == Some(row.visibility) { Ok(()) } else { name_album_directory(tx, album, dirty) }
 }
 
 /// Refused, and still there: it shows again.
@@ -388,7 +424,7 @@ fn sentence(tx: &Tx<'_>, op: &OpRow, why: &str) -> Result<String, StoreError> {
         .and_then(|file| file.label)
         .map_or_else(|| "a photo".into(), |label| format!("'{}'", Printable(label.display_name().as_bytes())));
     let what = match op.kind {
-        OpKind::Leave => format!("{photo} could not be taken out of {}", album(op.from)?),
+        OpKind::Leave | OpKind::LeaveShared => format!("{photo} could not be taken out of {}", album(op.from)?),
         OpKind::Move => format!("{photo} could not be moved from {} to {}", album(op.from)?, album(op.to)?),
         OpKind::Add => format!("{photo} could not be added to {}", album(op.to)?),
         OpKind::NamePhoto => {
@@ -396,6 +432,7 @@ fn sentence(tx: &Tx<'_>, op: &OpRow, why: &str) -> Result<String, StoreError> {
         }
         OpKind::EditPhoto => format!("{photo} could not be given the date, place or caption of its sidecar"),
         OpKind::NameAlbum => format!("the album {} could not be renamed", album(op.from)?),
+        OpKind::ShelveAlbum => format!("the album {} could not be archived, hidden or shown", album(op.from)?),
         OpKind::DeleteAlbum => format!("the album {} could not be removed", album(op.from)?),
     };
     Ok(format!("{what}: {why}; it shows again as Ente has it"))

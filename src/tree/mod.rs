@@ -22,8 +22,8 @@ pub use name::{MAX_NAME, join_name, safe_name, split_name, suffixed};
 pub use pair::{are_halves, half_by_name, other_half_names};
 pub use place::{DirKind, FixedPlace};
 pub use plan::{
-    EntryKind, Refusal, RemovalPlan, RenamePlan, RenameSource, RenameTarget, check_new_directory, check_new_file,
-    plan_removal, plan_rename,
+    EntryKind, LinkPlan, LinkSource, Refusal, RemovalPlan, RenamePlan, RenameSource, RenameTarget, check_new_directory,
+    check_new_file, plan_link, plan_removal, plan_rename,
 };
 pub use preview::{Previews, is_previewer};
 pub use stage::{Event, Stage, Verdict, on_event};

@@ -1,6 +1,6 @@
 //! The fixed places of the tree (semantics 1) and what kind of directory a directory is.
 
-use crate::base::{AlbumKind, Ino};
+use crate::base::{AlbumKind, Ino, Role, Visibility};
 
 /// A place that is always there. Its inode number is its discriminant, for ever (I8).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -15,10 +15,17 @@ pub enum FixedPlace {
     StatusJson = 7,
     ErrorsTxt = 8,
     ReadmeTxt = 9,
+    Shared = 10,
+    Archive = 11,
+    Hidden = 12,
+    /// `.Trash-$UID`, where file managers put what they delete; its name depends on who mounts.
+    DotTrash = 13,
+    TrashFiles = 14,
+    TrashInfo = 15,
 }
 
 impl FixedPlace {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::Root,
         Self::Albums,
         Self::Uncategorized,
@@ -28,6 +35,12 @@ impl FixedPlace {
         Self::StatusJson,
         Self::ErrorsTxt,
         Self::ReadmeTxt,
+        Self::Shared,
+        Self::Archive,
+        Self::Hidden,
+        Self::DotTrash,
+        Self::TrashFiles,
+        Self::TrashInfo,
     ];
 
     pub fn ino(self) -> Ino {
@@ -50,13 +63,30 @@ impl FixedPlace {
             Self::StatusJson => "status.json",
             Self::ErrorsTxt => "errors.txt",
             Self::ReadmeTxt => "README.txt",
+            Self::Shared => "Shared",
+            Self::Archive => "Archive",
+            Self::Hidden => "Hidden",
+            // As records name it; the mount adds whose it is.
+            Self::DotTrash => ".Trash",
+            Self::TrashFiles => "files",
+            Self::TrashInfo => "info",
         }
     }
 
     pub fn parent(self) -> Self {
         match self {
             Self::StatusJson | Self::ErrorsTxt | Self::ReadmeTxt => Self::DotEntefs,
+            Self::TrashFiles | Self::TrashInfo => Self::DotTrash,
             _ => Self::Root,
+        }
+    }
+
+    /// The list of own albums that are so visible.
+    pub fn of_albums(visibility: Visibility) -> Self {
+        match visibility {
+            Visibility::Visible => Self::Albums,
+            Visibility::Archived => Self::Archive,
+            Visibility::Hidden => Self::Hidden,
         }
     }
 
@@ -74,13 +104,19 @@ impl FixedPlace {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DirKind {
     Root,
-    /// `Albums/`: its directories are albums.
-    AlbumList,
+    /// `Albums/`, `Archive/` or `Hidden/`: its directories are own albums that are so visible.
+    AlbumList(Visibility),
+    /// `Shared/` and the directories of owners in it.
+    SharedList,
+    /// An album that somebody shares with us, and what we may do there.
+    SharedAlbum(Role),
     /// An own album's directory; also `Favorites/` and `Uncategorized/`.
     Album(AlbumKind),
     /// A directory of this machine: a drop, below one, or inside an album.
     Local,
-    /// `.entefs/`.
+    /// `files/` in `.Trash-$UID`: what comes in leaves its album, and goes nowhere.
+    TrashFiles,
+    /// `.entefs/`, and `.Trash-$UID` itself.
     Generated,
 }
 
@@ -88,6 +124,7 @@ impl DirKind {
     /// Whether photos or files can be put in.
     pub fn takes_files(self) -> bool {
         matches!(self, Self::Album(_) | Self::Local)
+            || matches!(self, Self::SharedAlbum(role) if role >= Role::Collaborator)
     }
 }
 
@@ -100,7 +137,7 @@ mod tests {
         for place in FixedPlace::ALL {
             assert_eq!(FixedPlace::of(place.ino()), Some(place));
         }
-        assert_eq!(FixedPlace::of(Ino(10)), None);
+        assert_eq!(FixedPlace::of(Ino(100)), None);
         assert_eq!(FixedPlace::Root.ino(), Ino::ROOT);
     }
 }

@@ -8,6 +8,7 @@ use super::step::{StepError, forget_prepared, load_blob};
 use crate::base::{AlbumNo, ContentNo, FileId, Ino, Nanos, Part};
 use crate::namespace::{
     Destination, Dirty, add_photo, destination, directory_of, leave_album, move_photo, name_photo, path_of, relist,
+    resolve_album,
 };
 use crate::store::{
     ContentRow, Counter, FileFacts, Label, MemberRow, NameRow, NewContent, NodeKind, NodeRow, Place, RawMagic,
@@ -43,6 +44,8 @@ pub fn apply_registration(
     // Its membership shows it from here on, under its own inode.
     let becomes_photo = in_album.is_some() || node.as_ref().is_some_and(|node| node.kind == NodeKind::Shadow);
     let content = save_content(tx, file, &prepared, node.as_ref(), in_album.is_some(), dirty)?;
+    let clip = load_clip(tx, &row).ok().flatten();
+    let clip_names = clip.as_ref().map(|clip| tx.load_names_of(clip.ino)).transpose()?.unwrap_or_default();
     register_clip(tx, &row, &content, &prepared, target, now, dirty)?;
     tx.save_member(target, file, true, crate::base::Timestamp::ZERO)?;
     if let Some(old) = row.supersedes
@@ -59,7 +62,45 @@ pub fn apply_registration(
     favor(tx, file, told.and_then(|told| told.sidecar).as_ref(), now, dirty)?;
     wake_waiting(tx, &row, file, &prepared, now)?;
     close_row(tx, row.clone(), file, now)?;
-    if becomes_photo { Ok(()) } else { follow_up(tx, rules, &row, file, now, dirty) }
+    if !becomes_photo {
+        follow_up(tx, rules, &row, file, now, dirty)?;
+    }
+    if let Some(clip) = clip {
+        join_further(tx, rules, &clip_names, clip.ino, target, file, now, dirty)?;
+    }
+    join_further(tx, rules, &names, row.ino, target, file, now, dirty)
+}
+
+/// The albums that the file's further names stand for have the photo, too. In an album's directory its membership
+/// shows it from here on; in a drop the name stays.
+#[expect(clippy::too_many_arguments, reason = "one transaction's facts, named")]
+pub(super) fn join_further(
+    tx: &Tx<'_>,
+    rules: &DropRules,
+    names: &[NameRow],
+    ino: Ino,
+    target: AlbumNo,
+    file: FileId,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    let is_gone = tx.load_node(ino)?.is_none();
+    // One name is the file's own, unless its album is somebody else's.
+    let of_another =
+        |name: &NameRow| Ok::<_, StepError>(tx.load_album_by_ino(name.parent)?.is_some_and(|album| !album.own));
+    for name in names {
+        if names.len() < 2 && !of_another(name)? {
+            continue;
+        }
+        if is_gone {
+            tx.delete_name(name.parent, &name.name)?;
+            dirty.name(name.parent, &name.name);
+        }
+        if let Some(album) = resolve_album(tx, rules, name.parent, now, dirty)?.filter(|album| *album != target) {
+            add_photo(tx, file, album, now, dirty)?;
+        }
+    }
+    Ok(())
 }
 
 fn save_record(tx: &Tx<'_>, file: FileId, prepared: &Prepared) -> Result<(), StepError> {
@@ -149,10 +190,18 @@ fn save_own_facts(tx: &Tx<'_>, no: ContentNo, node: Option<&NodeRow>) -> Result<
     Ok(tx.save_content_owner(no, Some(node.mode), node.uid, node.gid)?)
 }
 
-/// The name that the file has in the directory of its album, if it was written there.
+/// The name that the file has in the directory of its album, or of somebody else's, if it was written there.
 fn album_name(tx: &Tx<'_>, names: &[NameRow], target: AlbumNo) -> Result<Option<NameRow>, StepError> {
     let dir = tx.load_album(target)?.map(|album| directory_of(&album));
-    Ok(names.iter().find(|name| Some(name.parent) == dir).cloned())
+    if let Some(name) = names.iter().find(|name| Some(name.parent) == dir) {
+        return Ok(Some(name.clone()));
+    }
+    for name in names {
+        if tx.load_album_by_ino(name.parent)?.is_some_and(|album| !album.own) {
+            return Ok(Some(name.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// The photo's content. A file born in an album's directory, or rewritten in place, keeps its inode (I8).

@@ -266,9 +266,9 @@ pub fn find_known(rows: &Rows<'_>, hash: &str, kind: FileKind, name: &str) -> St
 pub(super) fn is_live(rows: &Rows<'_>, file: &FileRow) -> Result<bool, crate::store::StoreError> {
     for member in rows.load_memberships(file.id)?.into_iter().filter(crate::store::MemberRow::is_visible) {
         let album = rows.load_album(member.album)?;
-        if album
-            .is_some_and(|album| album.own && album.is_present() && album.visibility != crate::base::Visibility::Hidden)
-        {
+        if album.is_some_and(|album| {
+            album.own && album.is_present() && album.visibility() != crate::base::Visibility::Hidden
+        }) {
             return Ok(true);
         }
     }

@@ -70,8 +70,10 @@ impl Uploader {
             return Err(RemoteError::Body("the file changed meanwhile".into()));
         }
         // From Uncategorized it is always a move: a photo in an album has no place there.
+        let is_own = self.store().read(|rows| rows.load_album(album)).is_ok_and(|row| row.is_none_or(|row| row.own));
         match self.uncategorized_with(file) {
-            Some(from) if from != to => {
+            // Into somebody else's album nothing moves: it joins.
+            Some(from) if from != to && is_own => {
                 let request = MoveFiles { from_collection_id: from, to_collection_id: to, files: vec![wrapped] };
                 self.remote.move_files(&request).await
             }
@@ -124,11 +126,14 @@ impl Uploader {
             enter(tx, album, file, dirty)?;
             settle(tx, album, file, dirty)?;
             favor(tx, file, told.sidecar.as_ref(), now, dirty)?;
+            let names = tx.load_names_of(row.ino)?;
             let content = tx.load_file(file)?.and_then(|file| file.content);
             if let Some(clip) = load_clip(tx, &row)? {
                 let still = content.map(|no| tx.load_content(no)).transpose()?.flatten();
                 let moving = still.map(|still| tx.load_clip_of(&still)).transpose()?.flatten();
+                let names = tx.load_names_of(clip.ino)?;
                 pass_on(tx, &clip, album, file, moving.map(|moving| moving.no), dirty)?;
+                super::finish::join_further(tx, &self.options.drops, &names, clip.ino, album, file, now, dirty)?;
                 let (stage, due) = (Stage::Registered, now.to_timestamp());
                 tx.save_upload(&UploadRow { stage, file: Some(file), due, target: Some(album), ..clip })?;
             }
@@ -142,6 +147,7 @@ impl Uploader {
             if is_entry {
                 super::finish::follow_up(tx, &self.options.drops, &row, file, now, dirty)?;
             }
+            super::finish::join_further(tx, &self.options.drops, &names, row.ino, album, file, now, dirty)?;
             Ok(Next::Again)
         })
     }

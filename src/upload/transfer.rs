@@ -178,7 +178,7 @@ impl Uploader {
 
     /// The exact bytes that will make the photo, durable before they are sent (I15).
     async fn write_request(&self, row: &UploadRow, prepared: Prepared) -> Result<(), StepError> {
-        let album = self.choose_target(row)?;
+        let album = self.choose_own_target(row)?;
         let collection_id = self.albums.make_remote(album).await.map_err(album_error)?;
         let key = self.store().read(|rows| rows.load_album_key(album))?.ok_or_else(unreadable)?;
         let file_key = prepared.key().ok_or_else(unreadable)?;
@@ -204,6 +204,21 @@ impl Uploader {
         })?;
         self.forget_object(row.no);
         self.sync_store().await
+    }
+
+    /// The album the photo is made in: what its directory says, or Uncategorized, from where it joins somebody else's
+    /// (protocol notes, data 1.6).
+    fn choose_own_target(&self, row: &UploadRow) -> Result<AlbumNo, StepError> {
+        let album = self.choose_target(row)?;
+        if self.store().read(|rows| rows.load_album(album))?.is_none_or(|album| album.own) {
+            return Ok(album);
+        }
+        let now = self.clock.now_nanos();
+        self.commit_step(row, |tx, row, dirty| {
+            let home = crate::namespace::special_album(tx, crate::base::AlbumKind::Uncategorized, now, dirty)?;
+            tx.save_upload(&UploadRow { target: Some(home), ..row })?;
+            Ok(home)
+        })
     }
 
     /// The album the photo goes to: what its directory says now.

@@ -47,6 +47,10 @@ impl Vfs {
         // The open file and its row change together: the lock is held across the commit.
         let open = self.files.get(ino);
         let mut state = open.as_ref().map(|file| file.lock());
+        // A copy that became a photo's link keeps that one's times (semantics 2.7).
+        if state.as_ref().is_some_and(|state| state.passed_on) {
+            return Ok(());
+        }
         let uploads = self.commit(&[], Some(ino), |tx, dirty| {
             if let Some(node) = tx.load_node(ino)? {
                 let node = changed(node, change, now);

@@ -6,8 +6,8 @@ use super::handles::Handle;
 use super::local::{LocalFile, LocalState};
 use super::lookup::Found;
 use super::open::Opened;
-use crate::base::{AlbumKind, Ino, Timestamp, UploadNo};
-use crate::namespace::{DirInfo, Dirty, FILE_TRAFFIC};
+use crate::base::{AlbumKind, Ino, Timestamp, UploadNo, Visibility};
+use crate::namespace::{DirInfo, Dirty, FILE_TRAFFIC, shelve_album};
 use crate::store::{NodeKind, NodeRow, Tx, UploadRow};
 use crate::tree::{DirKind, Refusal, Stage, check_new_directory, check_new_file};
 use std::time::Instant;
@@ -62,8 +62,8 @@ impl Vfs {
         self.check_writable()?;
         let dir = self.namespace.dir_info(parent)?;
         check_new_directory(dir.kind, name)?;
-        if dir.kind == DirKind::AlbumList {
-            return self.make_album(name);
+        if let DirKind::AlbumList(visibility) = dir.kind {
+            return self.make_album(parent, visibility, name);
         }
         let node = self.new_node(NodeKind::Directory, maker)?;
         self.commit(&[(parent, name)], Some(node.ino), |tx, dirty| {
@@ -78,19 +78,21 @@ impl Vfs {
     }
 
     /// `mkdir Albums/X`: shown at once, made in Ente with its first photo or a little later (semantics 3).
-    fn make_album(&self, name: &[u8]) -> VfsResult<Found> {
+    fn make_album(&self, parent: Ino, visibility: Visibility, name: &[u8]) -> VfsResult<Found> {
         let title = String::from_utf8(name.to_vec()).map_err(|_| VfsError::Refused(Refusal::InvalidName))?;
-        let parent = crate::tree::FixedPlace::Albums.ino();
         let now = self.clock.now_nanos();
         let due = now.to_timestamp().saturating_add(crate::namespace::ALBUM_DELAY);
         let ino = self.commit(&[(parent, name)], None, |tx, dirty| {
-            if tx.is_album_name_taken(name)? {
+            if tx.is_album_name_taken(parent, name)? {
                 return Err(Refusal::Exists.into());
             }
             let album = crate::namespace::make_album(tx, AlbumKind::Album, &title, due, now, dirty)?;
-            tx.save_album_shown(album, Some(name))?;
+            tx.save_album_shown(album, parent, name)?;
             dirty.album(album);
             let made = tx.load_album(album)?.ok_or(VfsError::NotFound)?;
+            if visibility != Visibility::Visible {
+                shelve_album(tx, &made, visibility, name, now, dirty)?;
+            }
             Ok(made.ino)
         })?;
         self.bells.ops.ring();

@@ -9,9 +9,9 @@ use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::lookup::Found;
 use crate::base::sync::Mutex;
-use crate::base::{AlbumNo, FileId, Ino, Name};
+use crate::base::{AlbumNo, FileId, Ino, Name, Part};
 use crate::namespace::{Attr, DirInfo, Entry, EntryKey};
-use crate::store::Rows;
+use crate::store::{NameRow, NodeRow, Rows};
 use crate::tree::split_name;
 use std::time::{Duration, Instant};
 
@@ -92,6 +92,17 @@ impl Vfs {
         Ok(found.map(|(entry, attr)| Sibling { dir: dir.ino, entry, attr }))
     }
 
+    /// The other entry of a live photo of which `entry` is one that lies in this directory: both become the photo.
+    pub(super) fn entry_sibling(&self, dir: &DirInfo, entry: &Entry) -> VfsResult<Option<Sibling>> {
+        let other = self.store().read(|rows| {
+            let node = rows.load_node(entry.ino)?;
+            node.map_or(Ok(None), |node| other_half(rows, &node, dir.ino, &entry.name))
+        })?;
+        let Some(other) = other else { return Ok(None) };
+        let found = self.namespace.lookup(dir.ino, &other.name)?;
+        Ok(found.map(|(entry, attr)| Sibling { dir: dir.ino, entry, attr }))
+    }
+
     /// From here on the sibling's old name answers `done` once more.
     pub(super) fn echo(&self, sibling: Option<Sibling>, done: Done) {
         let Some(Sibling { dir, entry, attr }) = sibling else { return };
@@ -119,6 +130,28 @@ fn other_name(
         _ => member.clip,
     });
     Ok(other.map(|listing| listing.name))
+}
+
+/// The name of the other half of a live photo, of which a file of this machine shows one: of the same stem, in the same
+/// directory.
+pub(super) fn other_half(
+    rows: &Rows<'_>,
+    node: &NodeRow,
+    dir: Ino,
+    name: &[u8],
+) -> crate::store::StoreResult<Option<NameRow>> {
+    let content = node.content.map(|no| rows.load_content(no)).transpose()?.flatten();
+    let Some(file) = content.filter(|content| content.part != Part::Whole).map(|content| content.file) else {
+        return Ok(None);
+    };
+    for other in rows.load_nodes_of_file(file)?.into_iter().filter(|other| other.content != node.content) {
+        let names = rows.load_names_of(other.ino)?;
+        let fits = |found: &NameRow| found.parent == dir && split_name(&found.name).0 == split_name(name).0;
+        if let Some(found) = names.into_iter().find(fits) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// What a rename does to both halves.

@@ -39,6 +39,8 @@ pub enum VfsError {
     BadHandle,
     #[error("an earlier write to this file failed; write it anew")]
     Poisoned,
+    #[error("the copy became a link to the photo; open it by its name to write")]
+    PassedOn,
     #[error("the value is too large")]
     TooLarge,
     #[error("an original that is not here, asked for by a thumbnailer or indexer")]
@@ -84,6 +86,7 @@ impl VfsError {
             Self::Damaged | Self::Poisoned => (libc::EIO, Error),
             Self::Unsupported => (libc::EOPNOTSUPP, Debug),
             Self::BadHandle => (libc::EBADF, Error),
+            Self::PassedOn => (libc::EIO, Info),
             Self::TooLarge => (libc::ERANGE, Debug),
             Self::NotForPreviews => (libc::EACCES, Debug),
             Self::Invalid => (libc::EINVAL, Debug),
@@ -100,9 +103,12 @@ impl VfsError {
 
 fn errno_of_refusal(refusal: Refusal) -> (i32, Loudness) {
     match refusal {
-        Refusal::FixedPlace | Refusal::WouldDestroy => (libc::EPERM, Loudness::Info),
+        Refusal::FixedPlace | Refusal::WouldDestroy | Refusal::OneName | Refusal::Foreign => {
+            (libc::EPERM, Loudness::Info)
+        }
         // Said aloud once, when the brake begins to hold.
         Refusal::TooManyRemovals => (libc::EPERM, Loudness::Debug),
+        Refusal::ReadOnlyAlbum => (libc::EROFS, Loudness::Info),
         Refusal::AcrossTrees => (libc::EXDEV, Loudness::Debug),
         Refusal::NameTooLong => (libc::ENAMETOOLONG, Loudness::Info),
         Refusal::InvalidName => (libc::EINVAL, Loudness::Info),

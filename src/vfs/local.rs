@@ -39,6 +39,8 @@ pub(super) struct LocalState {
     pub(super) too_big: bool,
     /// It has no name any more.
     pub(super) unlinked: bool,
+    /// It turned out to be a photo in an album: its name is that one's now, and so are its bytes and times.
+    pub(super) passed_on: bool,
     /// Bytes counted as being written.
     pub(super) counted: u64,
 }
@@ -68,6 +70,7 @@ impl LocalState {
             killed: false,
             too_big: false,
             unlinked: false,
+            passed_on: false,
             counted: 0,
         }
     }
@@ -171,7 +174,7 @@ impl Vfs {
         let node = match (node, &content) {
             (Some(node), _) => node,
             (None, Some(content)) => NodeRow::of_photo(content, self.namespace.defaults().file_mode),
-            (None, None) => return Err(VfsError::NotFound),
+            (None, None) => return Err(VfsError::Stale),
         };
         let generation = uploads.iter().rev().find(|row| Some(row.vault) == node.vault).and_then(|row| row.generation);
         // Made and closed without a byte: no commit of it is there to be opened.

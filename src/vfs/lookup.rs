@@ -43,7 +43,7 @@ impl Vfs {
     }
 
     /// # Errors
-    /// [`VfsError::NotFound`] for an inode nobody knows.
+    /// [`VfsError::Stale`] for an inode nobody knows: the kernel looks its name up again, which may be another's by now.
     pub fn getattr(&self, ino: Ino) -> VfsResult<Found> {
         self.found(ino)
     }
@@ -56,7 +56,7 @@ impl Vfs {
             return Ok(Found { attr, lasting: false });
         }
         // Unlinked while open: the row may be gone, the handle is not.
-        let file = self.files.get(ino).ok_or(VfsError::NotFound)?;
+        let file = self.files.get(ino).ok_or(VfsError::Stale)?;
         let state = file.lock();
         Ok(Found { attr: self.namespace.defaults().open_file(&state.node), lasting: true })
     }

@@ -4,10 +4,10 @@ use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::handles::Handle;
 use super::local::LocalState;
-use crate::base::{Ino, InoKind};
+use crate::base::{Ino, InoKind, Role};
 use crate::namespace::{Dirty, content_of, path_of};
-use crate::store::{ContentRow, NodeKind, Rows, Tx};
-use crate::tree::{Event, FixedPlace, Previews, Stage, Verdict, is_previewer, on_event};
+use crate::store::{ContentRow, MemberRow, NodeKind, Rows, Tx};
+use crate::tree::{Event, FixedPlace, Previews, Refusal, Stage, Verdict, is_previewer, on_event};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Vfs {
     /// Opens a file. For writing, an upload under way is held back; nothing else happens before the first write.
     ///
     /// # Errors
-    /// [`VfsError::NotFound`]; EPERM for writing to a generated file; EROFS on a read-only mount.
+    /// [`VfsError::NotFound`]; [`VfsError::Stale`] for an inode that is gone; EPERM for writing to a generated file; EROFS on a read-only mount.
     pub fn open(&self, ino: Ino, write: bool) -> VfsResult<Opened> {
         if let Some(place) = FixedPlace::of(ino) {
             return self.open_text(place, write);
@@ -84,9 +84,10 @@ impl Vfs {
 
     fn open_for_writing(&self, ino: Ino) -> VfsResult<Opened> {
         self.check_writable()?;
-        if matches!(ino.kind(), Some(InoKind::Album(_) | InoKind::Fixed(_)) | None) {
+        if matches!(ino.kind(), Some(InoKind::Album(_) | InoKind::Owner(_) | InoKind::Fixed(_)) | None) {
             return Err(VfsError::NotFound);
         }
+        self.check_own(ino)?;
         let file = self.open_local(ino)?;
         let mut state = file.lock();
         let noted = self.note_opened(&mut state);
@@ -99,6 +100,27 @@ impl Vfs {
             return Err(error);
         }
         Ok(Opened::buffered(self.handles.insert(Handle::Local { file, write: true })))
+    }
+
+    /// Nobody writes into somebody else's photo.
+    pub(super) fn check_own(&self, ino: Ino) -> VfsResult<()> {
+        let refusal = self.store().read(|rows| {
+            if rows.load_node(ino)?.is_some() {
+                return Ok(None);
+            }
+            let Some(content) = rows.load_content_by_ino(ino)? else { return Ok(None) };
+            if rows.load_file(content.file)?.is_none_or(|row| row.own) {
+                return Ok(None);
+            }
+            let mut refusal = Refusal::ReadOnlyAlbum;
+            for member in rows.load_memberships(content.file)?.into_iter().filter(MemberRow::is_visible) {
+                if rows.load_album(member.album)?.is_some_and(|album| album.role > Role::Viewer) {
+                    refusal = Refusal::Foreign;
+                }
+            }
+            Ok(Some(refusal))
+        })?;
+        refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
     }
 
     /// An upload that has not left yet waits until this writer is done (semantics 2.3).

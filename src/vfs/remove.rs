@@ -5,9 +5,11 @@ use super::echo::Done;
 use super::error::{VfsError, VfsResult};
 use super::local::LocalState;
 use crate::base::{Ino, Nanos, Timestamp};
-use crate::namespace::{DirInfo, Dirty, Entry, EntryKey, delete_album, leave_album, path_of};
+use crate::namespace::{DirInfo, Dirty, Entry, EntryKey, delete_album, path_of, untrash, withdraw_photo};
 use crate::store::{Change, Kept, NodeKind, NodeRow, Rows, Tx, UploadRow};
-use crate::tree::{Event, NameClass, OnDelete, Refusal, RemovalPlan, Stage, Verdict, on_event, plan_removal};
+use crate::tree::{
+    EntryKind, Event, NameClass, OnDelete, Refusal, RemovalPlan, Stage, Verdict, on_event, plan_removal,
+};
 use std::time::Duration;
 
 /// How long the bytes of a removed file that was not in Ente are kept (semantics 4.3).
@@ -23,7 +25,7 @@ impl Vfs {
             let done = self.echoes.answers(parent, name, &Done::Removed);
             return if done { Ok(()) } else { Err(VfsError::NotFound) };
         };
-        let plan = plan_removal(dir.kind, entry.key.kind())?;
+        let plan = plan_removal(dir.kind, self.entry_kind(&entry)?)?;
         let sibling = self.sibling(&dir, &entry)?;
         let now = self.clock.now_nanos();
         let open = self.files.get(entry.ino);
@@ -67,6 +69,13 @@ impl Vfs {
         Ok(())
     }
 
+    /// What an entry is, somebody else's photo told from an own one.
+    pub(super) fn entry_kind(&self, entry: &Entry) -> VfsResult<EntryKind> {
+        let Some(file) = entry.key.photo() else { return Ok(entry.key.kind()) };
+        let own = self.store().read(|rows| rows.load_file(file))?.is_none_or(|row| row.own);
+        Ok(if own { EntryKind::Photo } else { EntryKind::ForeignPhoto })
+    }
+
     /// The last handle of a file without a name is closed: nothing of it is left but its upload's row.
     pub(super) fn forget_bytes(&self, state: &LocalState) -> VfsResult<()> {
         let ino = state.node.ino;
@@ -90,7 +99,8 @@ impl Vfs {
     ) -> VfsResult<bool> {
         let path = path_of(tx, entry.ino)?.unwrap_or_default().join(&b'/');
         let node = tx.load_node(entry.ino)?;
-        let nameless = forget_entry(tx, dir, entry, is_open, now, dirty)?;
+        let settle = self.settle_time(dir.ino)?;
+        let nameless = forget_entry(tx, dir, entry, is_open, settle, now, dirty)?;
         if let Some(node) = node.as_ref().filter(|_| nameless && self.on_delete(&path) == OnDelete::Uncategorize) {
             self.leave_with_entry(tx, node, now, dirty)?;
         }
@@ -118,7 +128,7 @@ impl Vfs {
         }
         let weight = self.pass_brake(tx, 1, now.to_timestamp())?;
         tx.insert_change(now.to_timestamp(), weight, &Change::Left { file, album })?;
-        Ok(leave_album(tx, album, file, now, dirty)?)
+        Ok(withdraw_photo(tx, album, file, now, dirty)?)
     }
 
     fn leave_or_revert(
@@ -133,7 +143,7 @@ impl Vfs {
         if !revert_empty_version(tx, entry.ino, now.to_timestamp(), dirty)? {
             let weight = self.pass_brake(tx, 1, now.to_timestamp())?;
             tx.insert_change(now.to_timestamp(), weight, &Change::Left { file, album })?;
-            leave_album(tx, album, file, now, dirty)?;
+            withdraw_photo(tx, album, file, now, dirty)?;
         }
         Ok(false)
     }
@@ -150,6 +160,7 @@ pub(super) fn forget_entry(
     dir: &DirInfo,
     entry: &Entry,
     is_open: bool,
+    settle: Duration,
     now: Nanos,
     dirty: &mut Dirty,
 ) -> VfsResult<bool> {
@@ -159,8 +170,13 @@ pub(super) fn forget_entry(
     }
     tx.delete_name(dir.ino, &entry.name)?;
     if !tx.load_names_of(entry.ino)?.is_empty() {
+        // A program that links and unlinks to rename: what rested under the first name is looked at again.
+        super::link::settle_anew(tx, entry.ino, now, settle)?;
         dirty.ino(entry.ino);
         return Ok(false);
+    }
+    if let EntryKey::LocalFile { photo: Some(file) } = entry.key {
+        untrash(tx, file, dirty)?;
     }
     for upload in tx.load_uploads_of(entry.ino)? {
         end_upload(tx, upload, now.to_timestamp())?;
@@ -218,8 +234,8 @@ pub(super) fn remove_directory(
     match entry.key {
         EntryKey::Album(album) => {
             let album = tx.load_album(album)?.ok_or(VfsError::NotFound)?;
-            // Others would lose it too: that is for Ente's own apps.
-            if album.shared {
+            // Others would lose it too, or it is theirs: that is for Ente's own apps.
+            if album.shared || !album.own {
                 return Err(Refusal::WouldDestroy.into());
             }
             if tx.has_members(album.no)? || tx.has_names(album.ino)? {
@@ -238,7 +254,7 @@ pub(super) fn remove_directory(
             Ok(())
         }
         EntryKey::Fixed(place) if !place.is_directory() => Err(Refusal::NotDirectory.into()),
-        EntryKey::Fixed(_) | EntryKey::DropRoot => Err(Refusal::FixedPlace.into()),
+        EntryKey::Fixed(_) | EntryKey::DropRoot | EntryKey::Owner(_) => Err(Refusal::FixedPlace.into()),
         EntryKey::LocalFile { .. } | EntryKey::Photo(_) | EntryKey::Clip(_) => Err(Refusal::NotDirectory.into()),
     }
 }

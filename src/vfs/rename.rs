@@ -1,19 +1,20 @@
 //! Renaming and moving (semantics 3). What is in the way goes first, by the rules of its own removal.
 
 use super::Vfs;
-use super::echo::{Sibling, renamed};
+use super::echo::{Sibling, other_half, renamed};
 use super::error::{VfsError, VfsResult};
 use super::journal::{note, note_entry, note_move, note_photo_name};
+use super::link::settle_anew;
 use super::remove::{forget_entry, remove_directory};
-use crate::base::{AlbumNo, FileId, Ino, Nanos};
+use crate::base::{AlbumNo, FileId, Ino, Nanos, Visibility};
 use crate::namespace::{
-    DirInfo, Dirty, Entry, EntryKey, Shown, add_photo, leave_album, move_photo, name_album, name_photo, path_of,
-    resolve_album,
+    Destination, DirInfo, Dirty, Entry, EntryKey, Shown, add_photo, destination, name_album, name_photo, path_of,
+    resolve_album, shelve_album, show_as, transfer_photo, untrash, withdraw_photo,
 };
-use crate::store::{Change, NodeKind, NodeRow, Tx};
+use crate::store::{AlbumRow, Change, MemberRow, NodeKind, NodeRow, Tx};
 use crate::tree::{
-    Event, NameClass, NameRules, Refusal, RenamePlan, RenameSource, RenameTarget, Verdict, on_event, plan_removal,
-    plan_rename, split_name,
+    DirKind, NameClass, NameRules, Refusal, RenamePlan, RenameSource, RenameTarget, plan_removal, plan_rename,
+    split_name,
 };
 use std::time::Duration;
 
@@ -26,14 +27,14 @@ pub enum RenameMode {
 }
 
 /// One rename, looked up.
-struct Rename<'a> {
-    from: DirInfo,
-    entry: Entry,
-    to: DirInfo,
-    name: &'a [u8],
+pub(super) struct Rename<'a> {
+    pub(super) from: DirInfo,
+    pub(super) entry: Entry,
+    pub(super) to: DirInfo,
+    pub(super) name: &'a [u8],
     occupant: Option<Entry>,
     plan: RenamePlan,
-    now: Nanos,
+    pub(super) now: Nanos,
 }
 
 impl Vfs {
@@ -67,7 +68,10 @@ impl Vfs {
         if self.is_rename_slow(parent, name) {
             self.commit_under(&rename)?;
         }
-        let sibling = self.sibling(&rename.from, &rename.entry)?;
+        let sibling = match rename.plan {
+            RenamePlan::HandOver => self.entry_sibling(&rename.from, &rename.entry)?,
+            _ => self.sibling(&rename.from, &rename.entry)?,
+        };
         self.check_sibling(&rename, sibling.as_ref())?;
         self.apply_rename(&rename)?;
         self.echo(sibling, renamed(new_parent, new_name));
@@ -90,12 +94,17 @@ impl Vfs {
         if occupant.is_some() && mode == RenameMode::NoReplace {
             return Err(Refusal::Exists.into());
         }
-        let source = RenameSource { dir: from.kind, entry: entry.key.kind() };
+        let node = self.store().read(|rows| rows.load_node(entry.ino))?;
+        let source = RenameSource {
+            dir: from.kind,
+            entry: self.entry_kind(&entry)?,
+            linked: node.is_some_and(|node| node.linked),
+        };
         let target = RenameTarget {
             dir: to.kind,
             name: new_name,
             same_directory: parent == new_parent,
-            occupant: occupant.as_ref().map(|occupant| occupant.key.kind()),
+            occupant: occupant.as_ref().map(|occupant| self.entry_kind(occupant)).transpose()?,
         };
         let plan = plan_rename(source, target)?;
         Ok(Rename { from, entry, to, name: new_name, occupant, plan, now: self.clock.now_nanos() })
@@ -127,14 +136,16 @@ impl Vfs {
         let mut state = taken_over.as_ref().map(|file| file.lock());
         // A handed-over entry becomes the photo's own inode: the kernel must look the new name up again.
         let known = [(rename.from.ino, &rename.entry.name[..]), (rename.to.ino, rename.name)];
-        let known = if rename.plan == RenamePlan::HandOver { &known[..1] } else { &known[..] };
-        let displaced = self.commit(known, Some(rename.entry.ino), |tx, dirty| {
+        let anew = matches!(rename.plan, RenamePlan::HandOver | RenamePlan::TrashPhoto | RenamePlan::TrashAlbum);
+        let known = if anew { &known[..1] } else { &known[..] };
+        let renamed = self.commit(known, Some(rename.entry.ino), |tx, dirty| {
             super::create::touch_directory(tx, rename.from.ino, rename.now, dirty)?;
             super::create::touch_directory(tx, rename.to.ino, rename.now, dirty)?;
-            let displaced = displace(tx, rename, state.is_some(), dirty)?;
+            let displaced = displace(tx, rename, state.is_some(), settle, dirty)?;
             self.apply_plan(tx, rename, settle, dirty)?;
             Ok(displaced)
-        })?;
+        });
+        let displaced = self.heed_brake(renamed)?;
         if let Some(state) = state.as_mut().filter(|_| displaced) {
             state.unlinked = true;
         }
@@ -161,8 +172,39 @@ impl Vfs {
                 note(tx, &Change::AlbumNamed { album: album.no, was }, rename.now)?;
                 Ok(name_album(tx, &album, &self.text_name(rename)?, rename.now, dirty)?)
             }
+            (RenamePlan::TrashPhoto, EntryKey::Photo(file) | EntryKey::Clip(file)) => {
+                self.trash_one(tx, rename, file, dirty)
+            }
+            (RenamePlan::TrashAlbum, EntryKey::Album(album)) => self.trash_whole(tx, rename, album, settle, dirty),
+            (RenamePlan::ShelveAlbum(visibility), EntryKey::Album(album)) => {
+                let album = tx.load_album(album)?.ok_or(VfsError::NotFound)?;
+                self.shelve(tx, rename, &album, visibility, dirty)
+            }
             _ => Err(VfsError::Refused(Refusal::FixedPlace)),
         }
+    }
+
+    /// To another list, and under another name where that is asked for.
+    fn shelve(
+        &self,
+        tx: &Tx<'_>,
+        rename: &Rename<'_>,
+        album: &AlbumRow,
+        visibility: Visibility,
+        dirty: &mut Dirty,
+    ) -> VfsResult<()> {
+        let name = self.text_name(rename)?;
+        let was = album.visibility();
+        note(tx, &Change::AlbumShelved { album: album.no, was }, rename.now)?;
+        shelve_album(tx, album, visibility, rename.name, rename.now, dirty)?;
+        if rename.entry.name[..] == *rename.name {
+            return Ok(());
+        }
+        // In its new list: in the old one another album may have that name.
+        let shelved = tx.load_album(album.no)?.ok_or(VfsError::NotFound)?;
+        let was = album.display_name().to_owned();
+        note(tx, &Change::AlbumNamed { album: album.no, was }, rename.now)?;
+        Ok(name_album(tx, &shelved, &name, rename.now, dirty)?)
     }
 
     /// Ente's names are text.
@@ -186,7 +228,7 @@ impl Vfs {
         let Some((there, _)) = self.namespace.lookup(rename.to.ino, &name)? else { return Ok(()) };
         let occupant = rename.occupant.as_ref().and_then(|occupant| occupant.key.photo());
         let photo = there.key.photo();
-        let is_known = photo.is_some() && (photo == rename.entry.key.photo() || photo == occupant);
+        let is_known = photo.is_some() && (photo == photo_of(rename.entry.key) || photo == occupant);
         if is_known { Ok(()) } else { Err(Refusal::Exists.into()) }
     }
 
@@ -208,12 +250,25 @@ impl Vfs {
             tx.save_node_album(ino, None)?;
             return self.follow_below(tx, ino, rename.now, settle, dirty);
         }
+        let node = self.of_entry(tx, node, rename.from.ino)?;
         self.follow_file(tx, &node, rename.to.ino, rename.now, settle, dirty)?;
         let renamed = rename.from.ino == rename.to.ino && rename.entry.name[..] != *rename.name;
         if let (true, Some(file)) = (renamed, node.file) {
             self.name_in_ente(tx, file, rename, dirty)?;
         }
         Ok(())
+    }
+
+    /// A file with two names is in two albums: the one that this directory maps to is meant.
+    fn of_entry(&self, tx: &Tx<'_>, node: NodeRow, dir: Ino) -> VfsResult<NodeRow> {
+        if !node.linked {
+            return Ok(node);
+        }
+        let album = match destination(tx, &self.options.drops, dir)? {
+            Some(Destination::Album(album)) => Some(album),
+            _ => None,
+        };
+        Ok(NodeRow { album: album.or(node.album), ..node })
     }
 
     /// A rename to a temporary or junk name is not pushed (semantics 2.4).
@@ -240,6 +295,9 @@ impl Vfs {
                 if node.kind == NodeKind::Directory {
                     tx.save_node_album(node.ino, None)?;
                     pending.push(node.ino);
+                } else if node.linked {
+                    // Which of its albums this name stood for is not known any more: it joins, and leaves none.
+                    self.follow_file(tx, &NodeRow { album: None, ..node }, dir, now, settle, dirty)?;
                 } else {
                     self.follow_file(tx, &node, dir, now, settle, dirty)?;
                 }
@@ -258,20 +316,26 @@ impl Vfs {
         settle: Duration,
         dirty: &mut Dirty,
     ) -> VfsResult<()> {
-        for mut row in tx.load_uploads_of(node.ino)? {
-            if on_event(row.stage, row.sent, Event::Renamed) == Verdict::Settle && !row.is_held() {
-                row.settle(now.to_timestamp(), settle);
-                tx.save_upload(&row)?;
+        settle_anew(tx, node.ino, now, settle)?;
+        let Some(file) = node.file else { return Ok(()) };
+        if node.album.is_none() && destination(tx, &self.options.drops, dir)?.is_some() {
+            // Back from a trash, or one of two names; of what was deleted in Ente there is nothing to add.
+            untrash(tx, file, dirty)?;
+            if !tx.load_memberships(file)?.iter().any(MemberRow::is_visible) {
+                return Ok(());
             }
         }
-        let (Some(file), Some(from)) = (node.file, node.album) else { return Ok(()) };
         let Some(to) = resolve_album(tx, &self.options.drops, dir, now, dirty)? else { return Ok(()) };
-        if to != from {
-            note_move(tx, file, from, to, now)?;
-            move_photo(tx, file, from, to, now, dirty)?;
-            tx.save_node_album(node.ino, Some(to))?;
+        match node.album {
+            Some(from) if from == to => return Ok(()),
+            Some(from) => {
+                note_move(tx, file, from, to, now)?;
+                transfer_photo(tx, file, from, to, now, dirty)?;
+            }
+            None if node.linked => return Ok(add_photo(tx, file, to, now, dirty)?),
+            None => add_photo(tx, file, to, now, dirty)?,
         }
-        Ok(())
+        Ok(tx.save_node_album(node.ino, Some(to))?)
     }
 
     /// A registered drop entry goes into an album: the photo moves there, the entry ends.
@@ -280,10 +344,18 @@ impl Vfs {
         let to = self.album_of(tx, &rename.to, rename.now, dirty)?;
         tx.delete_name(rename.from.ino, &rename.entry.name)?;
         dirty.name(rename.from.ino, &rename.entry.name);
+        if let Some(other) = other_half(tx, &node, rename.from.ino, &rename.entry.name)? {
+            tx.delete_name(rename.from.ino, &other.name)?;
+            if self.files.get(other.ino).is_none() {
+                tx.delete_node(other.ino)?;
+            }
+            dirty.name(rename.from.ino, &other.name);
+        }
+        untrash(tx, file, dirty)?;
         match node.album {
             Some(from) => {
                 note_move(tx, file, from, to, rename.now)?;
-                move_photo(tx, file, from, to, rename.now, dirty)?;
+                transfer_photo(tx, file, from, to, rename.now, dirty)?;
             }
             None => {
                 note(tx, &Change::Joined { file, album: to }, rename.now)?;
@@ -300,7 +372,7 @@ impl Vfs {
         let from = rename.from.album.ok_or(VfsError::NotFound)?;
         let to = self.album_of(tx, &rename.to, rename.now, dirty)?;
         note_move(tx, file, from, to, rename.now)?;
-        move_photo(tx, file, from, to, rename.now, dirty)?;
+        transfer_photo(tx, file, from, to, rename.now, dirty)?;
         self.name_if_other(tx, rename, to, file, dirty)
     }
 
@@ -315,8 +387,11 @@ impl Vfs {
     ) -> VfsResult<()> {
         let member = tx.load_member(to, file)?;
         let shown = member.into_iter().flat_map(|member| [member.listing, member.clip]).flatten();
-        if rename.entry.name[..] == *rename.name || shown.into_iter().any(|listing| listing.name == rename.name) {
+        if shown.into_iter().any(|listing| listing.name == rename.name) {
             return Ok(());
+        }
+        if rename.entry.name[..] == *rename.name {
+            return Ok(show_as(tx, to, file, rename.name, dirty)?);
         }
         let title = self.title_of(tx, rename, file)?;
         note_photo_name(tx, file, rename.now)?;
@@ -324,7 +399,7 @@ impl Vfs {
     }
 
     /// The album of a directory that shows one, made for `Favorites/` and `Uncategorized/` where there is none.
-    fn album_of(&self, tx: &Tx<'_>, dir: &DirInfo, now: Nanos, dirty: &mut Dirty) -> VfsResult<AlbumNo> {
+    pub(super) fn album_of(&self, tx: &Tx<'_>, dir: &DirInfo, now: Nanos, dirty: &mut Dirty) -> VfsResult<AlbumNo> {
         resolve_album(tx, &self.options.drops, dir.ino, now, dirty)?.ok_or(VfsError::Refused(Refusal::FixedPlace))
     }
 
@@ -336,7 +411,7 @@ impl Vfs {
 }
 
 /// Clears the way. Answers whether a local inode lost its last name.
-fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, dirty: &mut Dirty) -> VfsResult<bool> {
+fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, settle: Duration, dirty: &mut Dirty) -> VfsResult<bool> {
     let Some(occupant) = &rename.occupant else { return Ok(false) };
     match (occupant.key, rename.plan) {
         (EntryKey::Album(_) | EntryKey::LocalDirectory, _) => {
@@ -357,18 +432,20 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, dirty: &mut Dirty) 
                 plan_removal(rename.to.kind, occupant.key.kind())?;
                 let album = rename.to.album.ok_or(VfsError::NotFound)?;
                 note(tx, &Change::Left { file, album }, rename.now)?;
-                leave_album(tx, album, file, rename.now, dirty)?;
+                withdraw_photo(tx, album, file, rename.now, dirty)?;
             }
             Ok(false)
         }
         (EntryKey::LocalFile { photo }, _) => {
-            if let (Some(file), RenamePlan::MoveLocal) = (photo, rename.plan) {
+            if let (Some(file), RenamePlan::MoveLocal) = (photo, rename.plan)
+                && rename.to.kind != DirKind::TrashFiles
+            {
                 supersede(tx, rename.entry.ino, file)?;
                 inherit(tx, occupant.ino, rename.entry.ino)?;
             }
-            forget_entry(tx, &rename.to, occupant, is_open, rename.now, dirty)
+            forget_entry(tx, &rename.to, occupant, is_open, settle, rename.now, dirty)
         }
-        (EntryKey::Fixed(_) | EntryKey::DropRoot, _) => Err(Refusal::FixedPlace.into()),
+        (EntryKey::Fixed(_) | EntryKey::DropRoot | EntryKey::Owner(_), _) => Err(Refusal::FixedPlace.into()),
     }
 }
 

@@ -2,7 +2,7 @@
 //! supersedes it (I2, semantics 2.12).
 
 use super::Vfs;
-use super::error::VfsResult;
+use super::error::{VfsError, VfsResult};
 use super::local::LocalState;
 use crate::base::{UploadNo, VaultId};
 use crate::namespace::Dirty;
@@ -20,6 +20,9 @@ impl Vfs {
     pub(super) fn make_writable(&self, state: &mut LocalState, rewriting: bool) -> VfsResult<()> {
         if state.writing && state.vault.is_some() {
             return Ok(());
+        }
+        if state.passed_on {
+            return Err(VfsError::PassedOn);
         }
         let verdict = match state.upload {
             Some(upload) => self.store().read(|rows| Ok(rows.load_upload(upload)?.map(|row| verdict_on(&row))))?,

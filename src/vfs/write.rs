@@ -65,6 +65,7 @@ impl Vfs {
     /// As [`Self::write`].
     pub fn truncate(&self, ino: Ino, size: u64) -> VfsResult<()> {
         self.check_writable()?;
+        self.check_own(ino)?;
         let file = self.open_local(ino)?;
         let cut = self.truncate_open(&mut file.lock(), size);
         let closed = self.close_borrowed(&file);

@@ -3,7 +3,7 @@
 use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use crate::base::Ino;
-use crate::namespace::{photo_of, reason_of, state_of};
+use crate::namespace::{RecordFacts, photo_of, reason_of, state_of};
 use crate::store::{Rows, StoreResult};
 use crate::tree::Refusal;
 
@@ -84,6 +84,9 @@ fn fact_of(rows: &Rows<'_>, ino: Ino, fact: &[u8]) -> StoreResult<Option<String>
         b"state" => Ok(state_of(rows, ino)?.map(|state| state.word().to_owned())),
         b"reason" => reason_of(rows, ino),
         b"id" => Ok(photo_of(rows, ino)?.map(|file| file.to_string())),
-        _ => Ok(None),
+        word => match photo_of(rows, ino)? {
+            Some(file) => Ok(RecordFacts::load(rows, file)?.and_then(|facts| facts.get(word))),
+            None => Ok(None),
+        },
     }
 }

@@ -1,18 +1,19 @@
 //! Another client of the account: what Ente has, and changes from elsewhere, by the API alone.
 
 use entefs::account::{
-    AccountKeys, OpenMagic, Opened, open_collection_name, open_file, rename_collection, seal_magic, wrap_file_key,
+    AccountKeys, OpenMagic, Opened, open_collection_name, open_file, open_magic, rename_collection, seal_magic,
+    wrap_file_key,
 };
 use entefs::base::{AlbumId, AlbumKind, B64, FileId, FileKind, Timestamp};
 use entefs::crypto::{
     CHUNK, CHUNK_OVERHEAD, CIPHER_CHUNK, CollectionKey, FileKey, MacIndex, MacPrefix, StreamHeader, StreamOpener,
-    StreamSealer, md5, seal_blob,
+    StreamSealer, md5, seal_blob, seal_sealed_box,
 };
 use entefs::remote::{HttpOptions, HttpRemote, ObjectBody, Page, Part, RemoteApi};
 use entefs::upload::record::{PhotoFacts, base_metadata};
 use entefs::wire::{
-    AddFiles, Collection, File, FileMagic, MetadataAttributes, MoveFiles, ObjectAttributes, RegisterFile, TrashFiles,
-    TrashItem, UpdateFileMagic,
+    AddFiles, Collection, File, FileMagic, MetadataAttributes, MoveFiles, ObjectAttributes, RegisterFile,
+    ShareCollection, TrashFiles, TrashItem, UpdateCollectionMagic, UpdateFileMagic, header, path,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,9 @@ pub struct Client {
     runtime: Handle,
     remote: HttpRemote,
     keys: Arc<AccountKeys>,
+    endpoint: String,
+    token: String,
+    pub email: String,
 }
 
 /// One photo of the account.
@@ -74,7 +78,15 @@ impl Client {
     pub fn new(runtime: Handle, endpoint: &str, opened: Opened) -> Self {
         let options = HttpOptions::new(endpoint, opened.session.token_cell());
         let keys = Arc::clone(&opened.session.keys);
-        Self { runtime, remote: HttpRemote::new(options).expect("a client"), keys }
+        let (token, email) = (opened.session.token.to_string(), opened.session.email.clone());
+        Self {
+            runtime,
+            remote: HttpRemote::new(options.clone()).expect("a client"),
+            keys,
+            endpoint: endpoint.into(),
+            token,
+            email,
+        }
     }
 
     pub(super) fn remote(&self) -> &HttpRemote {
@@ -263,6 +275,38 @@ impl Client {
             ..UpdateFileMagic::default()
         };
         self.wait(self.remote.update_public_magic(&request));
+    }
+
+    /// What an album's own settings say: 0 visible, 1 archived, 2 hidden.
+    pub fn visibility(&self, name: &str) -> i64 {
+        let album = self.album(name);
+        let stored = self.wait(self.remote.fetch_album(album.id)).magic_metadata;
+        open_magic(&album.key, stored.as_ref()).get("visibility").and_then(Value::as_i64).unwrap_or(0)
+    }
+
+    pub fn set_visibility(&self, name: &str, visibility: i64) {
+        let album = self.album(name);
+        let version = self.wait(self.remote.fetch_album(album.id)).magic_metadata.map_or(0, |magic| magic.version);
+        let fields = Map::from_iter([("visibility".to_owned(), Value::from(visibility))]);
+        let magic_metadata = seal_magic(&album.key, version, &fields);
+        self.wait(self.remote.update_album_magic(&UpdateCollectionMagic { id: album.id, magic_metadata }));
+    }
+
+    /// Shares an album with somebody, or changes what they may do there: `VIEWER`, `COLLABORATOR`, `ADMIN`.
+    pub fn share(&self, name: &str, with: &Self, role: &str) {
+        let album = self.album(name);
+        let sealed = seal_sealed_box(&with.keys.pair.public, album.key.bytes()).expect("a public key");
+        let request = ShareCollection {
+            collection_id: album.id,
+            email: with.email.clone(),
+            encrypted_key: B64::of(sealed),
+            role: Some(role.into()),
+        };
+        let url = format!("{}{}", self.endpoint, path::COLLECTION_SHARE);
+        let call = reqwest::Client::new().post(url).header(header::AUTH_TOKEN, &self.token);
+        let call = call.header(header::CLIENT_PACKAGE, header::PHOTOS_PACKAGE).json(&request);
+        let answer = self.runtime.block_on(call.send()).expect("the server answers");
+        assert!(answer.status().is_success(), "{answer:?}");
     }
 
     /// Keys as they must not lie about.

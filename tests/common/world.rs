@@ -58,6 +58,20 @@ impl World {
         &self.account
     }
 
+    /// Somebody else with an account on the same server.
+    pub fn friend(&self, email: &str) -> Client {
+        let opened = self.runtime.block_on(sign_up(self.endpoint(), &self.path(email), email));
+        Client::new(self.runtime.handle().clone(), self.endpoint(), opened)
+    }
+
+    /// A device of somebody's, and its mount.
+    pub fn mounted_for(&self, email: &str) -> Device {
+        let mut device = self.empty_device();
+        self.runtime.block_on(sign_in(self.endpoint(), &device.state, email));
+        device.mount();
+        device
+    }
+
     /// One more device that is logged in, with nothing in its state directory but that. Not mounted yet.
     pub fn device(&self) -> Device {
         let number = self.devices.load(Ordering::Relaxed) + 1;

@@ -1,8 +1,9 @@
 //! Issue 3, point 3: albums are links, and removing is hard to do by accident.
 
-use crate::common::{World, jpeg, sorted};
+use crate::common::{World, jpeg, run, sorted};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 
 /// "A photo in three albums has one inode and link count 3; `rm` twice leaves it in the third; the third `rm` puts it
 /// into `Uncategorized/`; nothing was deleted on the server." And there `rm` is refused.
@@ -90,4 +91,126 @@ fn equal_files_dropped_together_are_uploaded_once() {
     let uploads = device.status().uploads;
     assert_eq!((uploads.uploaded_total, uploads.linked_total), (1, copies as u64 - 1));
     assert_eq!(world.client().trashed(), []);
+}
+
+/// How often bytes of photos were asked for, and photos made.
+fn transfers(world: &World) -> (u64, u64) {
+    let counts = world.server().request_counts();
+    let sum = |word: &str| counts.iter().filter(|(route, _)| route.contains(word)).map(|(_, count)| count).sum();
+    (sum("download"), counts.get("POST /files").copied().unwrap_or(0))
+}
+
+#[track_caller]
+fn refused(outcome: std::io::Result<()>) -> i32 {
+    outcome.expect_err("it is refused").raw_os_error().expect("an errno")
+}
+
+/// Semantics 3: "`link` a file into another album: add to album, no upload; another basename, or a second name in the
+/// same album: EPERM (a photo has one name)". And `rsync -aH` and `du` see one file once.
+#[test]
+fn a_link_adds_a_photo_to_an_album() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    let (client, bytes) = (world.client(), jpeg(21, 400_000));
+    fs::create_dir(device.path("Drop/A")).expect("a directory");
+    fs::write(device.path("Drop/A/x.jpg"), &bytes).expect("a photo");
+    device.wait_idle();
+    for album in ["B", "C"] {
+        fs::create_dir(device.path("Albums").join(album)).expect("an album");
+    }
+    let path = |album: &str| device.path("Albums").join(album).join("x.jpg");
+    fs::hard_link(path("A"), path("B")).expect("one more album");
+    fs::hard_link(path("B"), device.path("Favorites/x.jpg")).expect("a favourite");
+    let seen = fs::metadata(path("A")).expect("it is there");
+    assert_eq!((seen.nlink(), fs::metadata(path("B")).expect("at once").ino()), (3, seen.ino()));
+    assert_eq!(refused(fs::hard_link(path("A"), device.path("Albums/C/y.jpg"))), libc::EPERM, "another basename");
+    assert_eq!(refused(fs::hard_link(path("A"), device.path("Albums/A/y.jpg"))), libc::EPERM, "a second name");
+    assert_eq!(refused(fs::hard_link(path("A"), path("B"))), libc::EEXIST);
+    assert_eq!(refused(fs::hard_link(path("A"), device.path("Drop/x.jpg"))), libc::EXDEV);
+    device.wait_idle();
+    assert_eq!(Vec::from_iter(&client.photo("x.jpg").albums), ["A", "B", "Favorites"]);
+    assert_eq!(transfers(&world).1, 1, "nothing was uploaded again");
+    device.remount();
+    let copy = world.path("copy");
+    run(Command::new("rsync").arg("-aH").arg(device.path("Albums").join("")).arg(copy.join("")));
+    let copied = fs::metadata(copy.join("B/x.jpg")).expect("it was copied");
+    assert_eq!((copied.nlink(), fs::read(copy.join("A/x.jpg")).expect("it reads") == bytes), (2, true));
+    let usage = run(Command::new("du").args(["-sb", "--apparent-size"]).arg(device.path("Albums")));
+    let total: u64 = usage.split_whitespace().next().and_then(|total| total.parse().ok()).expect("a number");
+    assert!(total < 2 * bytes.len() as u64, "counted once: {total}");
+}
+
+/// Semantics 3: "`link` inside a drop: a second drop entry of the same inode, also added to the album its directory
+/// maps to", before it is sent and after.
+#[test]
+fn a_link_in_a_drop_is_a_second_entry_and_a_second_album() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    let (client, bytes) = (world.client(), jpeg(22, 30_000));
+    for dir in ["A", "B", "C"] {
+        fs::create_dir(device.path("Drop").join(dir)).expect("a directory");
+    }
+    let path = |dir: &str, name: &str| device.path("Drop").join(dir).join(name);
+    fs::write(path("A", ".early.jpg.Xa12bC"), &bytes).expect("a photo under a temporary name");
+    // As programs rename where they must not replace.
+    fs::hard_link(path("A", ".early.jpg.Xa12bC"), path("A", "early.jpg")).expect("its name");
+    fs::remove_file(path("A", ".early.jpg.Xa12bC")).expect("the temporary one");
+    fs::hard_link(path("A", "early.jpg"), path("B", "early.jpg")).expect("a second entry");
+    device.wait_idle();
+    fs::hard_link(path("A", "early.jpg"), path("C", "late.jpg")).expect("a third, after the upload");
+    let seen = |dir: &str, name: &str| fs::metadata(path(dir, name)).map(|found| (found.ino(), found.nlink()));
+    let (ino, links) = seen("A", "early.jpg").expect("it is there");
+    assert_eq!(links, 3);
+    assert_eq!(seen("C", "late.jpg").expect("it is there"), (ino, 3));
+    device.wait_idle();
+    assert_eq!(Vec::from_iter(&client.photo("early.jpg").albums), ["A", "B", "C"]);
+    assert_eq!(transfers(&world).1, 1);
+    device.remount();
+    let path = |dir: &str, name: &str| device.path("Drop").join(dir).join(name);
+    assert_eq!(
+        fs::metadata(path("B", "early.jpg")).map(|found| (found.ino(), found.nlink())).expect("it stays"),
+        (ino, 3)
+    );
+    fs::remove_file(path("A", "early.jpg")).expect("an entry goes");
+    assert_eq!(fs::metadata(path("B", "early.jpg")).expect("the other stays").nlink(), 2);
+    device.wait_idle();
+    assert_eq!(client.photo("early.jpg").albums.len(), 3, "no photo left an album");
+    assert!(fs::read(path("C", "late.jpg")).expect("it reads") == bytes);
+}
+
+/// Semantics 2.9: "Copying a whole photo inside the mount makes a link with no byte moved."
+#[test]
+fn a_copy_of_a_whole_photo_is_a_link_and_moves_no_byte() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    let (client, bytes) = (world.client(), jpeg(23, 6 << 20));
+    fs::create_dir(device.path("Drop/A")).expect("a directory");
+    fs::write(device.path("Drop/A/x.jpg"), &bytes).expect("a photo");
+    device.wait_idle();
+    device.remount_without_cache();
+    for dir in ["Albums/B", "Drop/C"] {
+        fs::create_dir(device.path(dir)).expect("a directory");
+    }
+    let before = transfers(&world);
+    for (options, target) in [("-p", "Albums/B/x.jpg"), ("--no-preserve=mode", "Drop/C/x.jpg")] {
+        run(Command::new("cp").arg(options).arg(device.path("Albums/A/x.jpg")).arg(device.path(target)));
+        assert_eq!(fs::metadata(device.path(target)).expect("at once").len(), bytes.len() as u64);
+    }
+    device.wait_idle();
+    assert_eq!(transfers(&world), before, "no byte came, none went");
+    assert_eq!(Vec::from_iter(&client.photo("x.jpg").albums), ["A", "B", "C"]);
+    assert_eq!(
+        (sorted(&device.path("Albums/B")), sorted(&device.path("Drop/C"))),
+        (vec!["x.jpg".into()], vec!["x.jpg".into()])
+    );
+    let ino = |path: &str| fs::metadata(device.path(path)).expect("it is there").ino();
+    assert_eq!(ino("Albums/A/x.jpg"), ino("Albums/B/x.jpg"));
+    assert_ne!(ino("Albums/A/x.jpg"), ino("Drop/C/x.jpg"), "a drop entry is an inode of its own");
+    // Under another name it is another photo, whose bytes go their way.
+    run(Command::new("cp").arg(device.path("Albums/A/x.jpg")).arg(device.path("Albums/B/other.jpg")));
+    device.wait_idle();
+    assert_eq!(Vec::from_iter(&client.photo("other.jpg").albums), ["B"]);
+    for path in ["Albums/B/x.jpg", "Drop/C/x.jpg", "Albums/B/other.jpg"] {
+        assert!(fs::read(device.path(path)).expect("it reads") == bytes, "{path}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Live photos: one photo of Ente, two files here (semantics 1.2, 1.3, 2.11).
 
 use crate::common::{
-    Device, Kill, Packing, World, apple_jpeg, apple_movie, await_that, dated_jpeg, hash_text, jpeg, movie, sorted, zip,
+    Device, Kill, Packing, World, apple_jpeg, apple_movie, await_that, dated_jpeg, hash_text, jpeg, movie, run, sorted, zip,
 };
 use crate::kills::{OBJECTS, asked};
 use entefs::base::FileKind;
@@ -11,7 +11,7 @@ use entefs::wire::path;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Over one chunk of Ente's stream, so that the directory is in another than the still.
@@ -132,6 +132,36 @@ fn with_sizes(packed: &[u8], object: &[u8], sizes: [usize; 2]) -> Vec<u8> {
         entry += 46 + usize::from(packed[entry + 28]);
     }
     object
+}
+
+/// "A half of a live photo links both"; the file manager's trash takes both and gives both back (semantics 1.7, 3).
+#[test]
+fn a_live_photo_is_linked_and_trashed_as_a_whole() {
+    let Some((world, still, clip)) = world_with_one(Packing::Stored) else { return };
+    let (device, client) = (world.mounted(), world.client());
+    let (trip, later) = (device.path("Albums/Trip"), device.path("Albums/Later"));
+    fs::hard_link(trip.join("IMG_1.MOV"), later.join("IMG_1.MOV")).expect("one more album");
+    let seen = |dir: &Path, name: &str| fs::metadata(dir.join(name)).map(|found| (found.ino(), found.nlink()));
+    for name in ["IMG_1.HEIC", "IMG_1.MOV"] {
+        let (ino, links) = seen(&later, name).expect("at once");
+        assert_eq!((seen(&trip, name).expect("it is there"), links), ((ino, 2), 2), "{name}");
+    }
+    let other = fs::hard_link(trip.join("IMG_1.MOV"), later.join("IMG_1.HEIC"));
+    assert_eq!(other.expect_err("the still has that name").raw_os_error(), Some(libc::EEXIST));
+    device.wait_idle();
+    assert_eq!(Vec::from_iter(&client.photo("IMG_1.HEIC").albums), ["Later", "Trip"]);
+    let trash = device.path(&format!(".Trash-{}/files", rustix::process::geteuid().as_raw()));
+    run(Command::new("mv").args(["IMG_1.HEIC", "IMG_1.MOV"]).arg(&trash).current_dir(&later));
+    assert_eq!((sorted(&trash), sorted(&later)), (vec!["IMG_1.HEIC".into(), "IMG_1.MOV".into()], vec![]));
+    device.wait_idle();
+    assert_eq!(Vec::from_iter(&client.photo("IMG_1.HEIC").albums), ["Trip"]);
+    assert!(fs::read(trash.join("IMG_1.HEIC")).expect("it reads there") == still);
+    assert!(fs::read(trash.join("IMG_1.MOV")).expect("it reads there") == clip);
+    run(Command::new("mv").args(["IMG_1.HEIC", "IMG_1.MOV"]).arg(&later).current_dir(&trash));
+    assert_eq!((sorted(&later), sorted(&trash)), (vec!["IMG_1.HEIC".into(), "IMG_1.MOV".into()], vec![]));
+    device.wait_idle();
+    assert_eq!(Vec::from_iter(&client.photo("IMG_1.HEIC").albums), ["Later", "Trip"]);
+    check(&device, "Albums/Later/IMG_1.MOV", &clip);
 }
 
 /// Two live photos of one name keep their halves together under one suffix.

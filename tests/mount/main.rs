@@ -17,6 +17,7 @@ mod ledger;
 mod links;
 mod live;
 mod offline;
+mod places;
 mod powercut;
 mod rest;
 mod rules;

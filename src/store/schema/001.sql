@@ -16,8 +16,12 @@ CREATE TABLE albums (
     name           BLOB NOT NULL,            -- sealed: the album's name on the server
     want_name      BLOB,                     -- sealed: a rename that is not confirmed
     shown          BLOB,                     -- sealed: its directory's name
-    shown_tag      BLOB UNIQUE,
+    shown_tag      BLOB UNIQUE,              -- keyed by the list it is in
     visibility     INTEGER NOT NULL,
+    want_visibility INTEGER,                 -- archiving, hiding or showing that is not confirmed
+    owner          INTEGER,                  -- whose it is, where somebody shares it with us
+    owner_email    BLOB,                     -- sealed
+    role           TEXT,                     -- what we may do there: the wire's word
     quick_link     INTEGER NOT NULL,
     shared         INTEGER NOT NULL,         -- has sharees or a public link
     state          INTEGER NOT NULL,         -- AlbumState
@@ -113,7 +117,8 @@ CREATE TABLE nodes (
     vault          BLOB,                     -- the bytes, while they are in the spool
     file           INTEGER,                  -- the photo it became
     content        INTEGER,
-    taken          INTEGER                   -- capture time of what was sent
+    taken          INTEGER,                  -- capture time of what was sent
+    linked         INTEGER NOT NULL DEFAULT 0 -- has, or had, more than one name
 ) STRICT;
 CREATE INDEX nodes_by_file ON nodes (file) WHERE file IS NOT NULL;
 

@@ -1,0 +1,91 @@
+//! Into the file manager's trash, `.Trash-$UID/files` (semantics 1.7): the photo leaves its album as by `unlink`, brake
+//! and journal included.
+
+use super::Vfs;
+use super::error::{VfsError, VfsResult};
+use super::link::settle_anew;
+use super::rename::Rename;
+use crate::base::{AlbumKind, AlbumNo, FileId};
+use crate::namespace::{Dirty, EntryKey, Trashing, trash_album, trash_photo};
+use crate::store::{AlbumRow, Change, MemberRow, Tx};
+use crate::tree::{Refusal, split_name};
+use std::collections::HashSet;
+use std::time::Duration;
+
+impl Vfs {
+    /// Counted by the brake as a removal, except from Uncategorized, where nothing is sent (semantics 4.5).
+    pub(super) fn trash_one(&self, tx: &Tx<'_>, rename: &Rename<'_>, file: FileId, dirty: &mut Dirty) -> VfsResult<()> {
+        let from = rename.from.album.map(|album| tx.load_album(album)).transpose()?.flatten();
+        let from = from.ok_or(VfsError::NotFound)?;
+        let member = tx.load_member(from.no, file)?.ok_or(VfsError::NotFound)?;
+        if from.kind != AlbumKind::Uncategorized {
+            let at = rename.now.to_timestamp();
+            let weight = self.pass_brake(tx, 1, at)?;
+            tx.insert_change(at, weight, &Change::Left { file, album: from.no })?;
+        }
+        Ok(trash_photo(tx, file, &entry_names(rename, member), &self.trashing(&from, rename), dirty)?)
+    }
+
+    /// All of an album goes to the file manager's trash, or nothing of it.
+    pub(super) fn trash_whole(
+        &self,
+        tx: &Tx<'_>,
+        rename: &Rename<'_>,
+        album: AlbumNo,
+        settle: Duration,
+        dirty: &mut Dirty,
+    ) -> VfsResult<()> {
+        let album = tx.load_album(album)?.ok_or(VfsError::NotFound)?;
+        // Others would lose it too: that is for Ente's own apps.
+        if album.shared {
+            return Err(Refusal::WouldDestroy.into());
+        }
+        let photos = own_photos(tx, album.no)?;
+        // What is not sent yet is not for Ente any more: it is looked at again, where it then lies.
+        for local in tx.load_names(album.ino)? {
+            settle_anew(tx, local.ino, rename.now, settle)?;
+        }
+        let at = rename.now.to_timestamp();
+        for file in photos {
+            let weight = self.pass_brake(tx, 1, at)?;
+            tx.insert_change(at, weight, &Change::Left { file, album: album.no })?;
+        }
+        let weight = self.pass_brake(tx, self.album_weight(tx, album.no, at)?, at)?;
+        tx.insert_change(at, weight, &Change::AlbumRemoved { album: album.no })?;
+        Ok(trash_album(tx, rename.name, &self.trashing(&album, rename), dirty)?)
+    }
+
+    fn trashing<'a>(&self, from: &'a AlbumRow, rename: &Rename<'_>) -> Trashing<'a> {
+        let defaults = self.namespace.defaults();
+        let (file_mode, dir_mode) = (defaults.file_mode, defaults.dir_mode);
+        Trashing { from, dir: rename.to.ino, file_mode, dir_mode, now: rename.now }
+    }
+}
+
+/// What the entries in the trash are called: as was asked, and the other half of a live photo by the same stem.
+fn entry_names(rename: &Rename<'_>, member: MemberRow) -> Vec<Vec<u8>> {
+    let asked = rename.name.to_vec();
+    let by_stem = |other: &[u8]| [split_name(rename.name).0, split_name(other).1].concat();
+    match (rename.entry.key, member.listing, member.clip) {
+        (EntryKey::Clip(_), Some(still), _) => vec![by_stem(&still.name), asked],
+        (_, _, Some(clip)) => vec![asked, by_stem(&clip.name)],
+        _ => vec![asked],
+    }
+}
+
+/// The photos of an album, all of them our own and shown: what is not would be lost from sight without a trace.
+fn own_photos(tx: &Tx<'_>, album: AlbumNo) -> VfsResult<HashSet<FileId>> {
+    let (mut files, mut listed) = (Vec::new(), HashSet::new());
+    tx.for_each_member(album, |file| files.push(file))?;
+    tx.for_each_listed(album, |file, _, _| {
+        listed.insert(file);
+    })?;
+    for file in files {
+        let is_there = tx.load_member(album, file)?.is_some_and(|member| member.is_visible());
+        let is_own = tx.load_file(file)?.is_some_and(|row| row.own);
+        if is_there && !(is_own && listed.contains(&file)) {
+            return Err(Refusal::Foreign.into());
+        }
+    }
+    Ok(listed)
+}
