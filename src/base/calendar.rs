@@ -1,7 +1,7 @@
 //! Dates and times for people: the one place that knows the calendar and the zone.
 
 use super::Timestamp;
-use chrono::{DateTime, FixedOffset, Local, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, Local, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Timelike, Utc};
 
 /// `2024-12-31`: its first moment in the machine's zone.
 pub fn parse_date(text: &str) -> Option<Timestamp> {
@@ -39,6 +39,17 @@ pub fn rfc3339_at(time: Timestamp, offset: &str) -> String {
 pub fn local(time: Timestamp) -> String {
     utc(time)
         .map_or_else(|| "unknown".into(), |time| time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+/// Year and month, in UTC.
+pub fn month_of(time: Timestamp) -> Option<(i32, u8)> {
+    utc(time).map(|time| (time.year(), time.month() as u8))
+}
+
+/// The first moment of a month, in UTC.
+pub fn start_of_month(year: i32, month: u8) -> Option<Timestamp> {
+    let first = NaiveDate::from_ymd_opt(year, u32::from(month), 1)?;
+    Some(Timestamp(first.and_time(NaiveTime::MIN).and_utc().timestamp_micros()))
 }
 
 /// Minutes since the day began, in the machine's zone.

@@ -8,11 +8,14 @@
 //!  3           an album's directory: its album ID on the server
 //!  4           a name that is gone and answers once more: the moment it went, µs
 //!  5           the directory of somebody who shares albums with us: their user ID
+//!  6           a year or month of `Timeline/`
+//!  7           a link there to a photo: its file ID
+//!  8           a link there to the clip of a live photo: its file ID
 //! ```
 //! Bit 63 stays clear: some programs keep inode numbers in signed integers. Ente's IDs stay below
 //! 2^53 (protocol notes, auth 2.1), so 56 bits hold them.
 
-use super::{AlbumId, FileId, UserId};
+use super::{AlbumId, FileId, Part, UserId};
 use std::fmt;
 
 const KIND_SHIFT: u32 = 56;
@@ -40,6 +43,10 @@ pub enum InoKind {
     Echo(u64),
     /// The directory of the albums that somebody shares with us.
     Owner(UserId),
+    /// A year or month of `Timeline/`, by its number.
+    Period(u64),
+    /// A link to a photo, or to the clip of a live photo.
+    Link(FileId, Part),
 }
 
 impl Ino {
@@ -72,6 +79,16 @@ impl Ino {
         Self::tagged(5, id.0)
     }
 
+    /// The number of a year or month of `Timeline/`.
+    pub fn of_period(number: u64) -> Ino {
+        Ino(6 << KIND_SHIFT | number & VALUE_MASK)
+    }
+
+    /// The number of a link to a photo.
+    pub fn of_link(id: FileId, part: Part) -> Option<Ino> {
+        Self::tagged(if part == Part::Clip { 8 } else { 7 }, id.0)
+    }
+
     fn tagged(kind: u64, value: i64) -> Option<Ino> {
         let value = u64::try_from(value).ok()?;
         (value <= VALUE_MASK).then_some(Ino(kind << KIND_SHIFT | value))
@@ -89,6 +106,9 @@ impl Ino {
             3 => Some(InoKind::Album(AlbumId(id))),
             4 => Some(InoKind::Echo(value)),
             5 => Some(InoKind::Owner(UserId(id))),
+            6 => Some(InoKind::Period(value)),
+            7 => Some(InoKind::Link(FileId(id), Part::Whole)),
+            8 => Some(InoKind::Link(FileId(id), Part::Clip)),
             _ => None,
         }
     }
@@ -114,6 +134,10 @@ mod tests {
         assert_eq!(Ino::of_clip(file).and_then(Ino::kind), Some(InoKind::Clip(file)));
         assert_eq!(Ino::of_album(AlbumId(7)).and_then(Ino::kind), Some(InoKind::Album(AlbumId(7))));
         assert_eq!(Ino::of_owner(UserId(7)).and_then(Ino::kind), Some(InoKind::Owner(UserId(7))));
+        assert_eq!(Ino::of_period(2024).kind(), Some(InoKind::Period(2024)));
+        for part in [Part::Whole, Part::Clip] {
+            assert_eq!(Ino::of_link(file, part).and_then(Ino::kind), Some(InoKind::Link(file, part)));
+        }
         assert_eq!(Ino::ROOT.kind(), Some(InoKind::Fixed(1)));
         assert_eq!(Ino::FIRST_LOCAL.kind(), Some(InoKind::Local(FIRST_LOCAL)));
     }

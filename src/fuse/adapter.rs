@@ -220,6 +220,13 @@ impl Filesystem for Adapter {
         reply.error(Errno::EPERM);
     }
 
+    fn readlink(&self, _req: &Request, number: INodeNo, reply: ReplyData) {
+        shielded("readlink", || match self.vfs.readlink(ino(number)) {
+            Ok(target) => reply.data(&target),
+            Err(error) => reply.error(errno("readlink", &error)),
+        });
+    }
+
     fn symlink(&self, _req: &Request, _parent: INodeNo, _name: &OsStr, _target: &Path, reply: ReplyEntry) {
         reply.error(Errno::EPERM);
     }

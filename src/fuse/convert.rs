@@ -17,6 +17,7 @@ pub(super) fn kind(kind: AttrKind) -> FileType {
     match kind {
         AttrKind::Directory => FileType::Directory,
         AttrKind::File => FileType::RegularFile,
+        AttrKind::Link => FileType::Symlink,
     }
 }
 

@@ -8,6 +8,8 @@ use crate::store::{ContentRow, Listing, NodeRow};
 pub enum AttrKind {
     Directory,
     File,
+    /// A symbolic link, in `Timeline/`.
+    Link,
 }
 
 /// Attributes as `stat` shows them.

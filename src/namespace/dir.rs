@@ -1,8 +1,8 @@
 //! The table of one directory: names to inodes, with offsets that stay while it is being listed.
 
 use super::attr::Attr;
-use crate::base::{AlbumNo, FileId, Ino, Name, UserId};
-use crate::tree::{DirKind, EntryKind, FixedPlace};
+use crate::base::{AlbumNo, FileId, Ino, Name, Part, UserId};
+use crate::tree::{DirKind, EntryKind, FixedPlace, Period};
 use std::collections::HashMap;
 
 /// What a directory is.
@@ -31,12 +31,16 @@ pub enum EntryKey {
     Album(AlbumNo),
     /// Somebody's directory in `Shared/`.
     Owner(UserId),
+    /// A year or month of `Timeline/`.
+    Period(Period),
+    /// A link there.
+    Link(FileId, Part),
 }
 
 impl EntryKey {
     pub fn kind(self) -> EntryKind {
         match self {
-            Self::Fixed(_) | Self::Owner(_) => EntryKind::Fixed,
+            Self::Fixed(_) | Self::Owner(_) | Self::Period(_) | Self::Link(..) => EntryKind::Fixed,
             Self::DropRoot => EntryKind::DropRoot,
             Self::LocalDirectory => EntryKind::LocalDirectory,
             Self::LocalFile { photo } => EntryKind::LocalFile { in_ente: photo.is_some() },
@@ -55,7 +59,7 @@ impl EntryKey {
 
     /// Whether it is found by its key when its name changes.
     fn is_member(self) -> bool {
-        matches!(self, Self::Photo(_) | Self::Clip(_) | Self::Album(_))
+        matches!(self, Self::Photo(_) | Self::Clip(_) | Self::Album(_) | Self::Link(..))
     }
 }
 

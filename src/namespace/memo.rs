@@ -2,7 +2,7 @@
 
 use super::attr::Attr;
 use super::change::Invalidation;
-use super::dir::{DirTable, Entry};
+use super::dir::{DirTable, Entry, EntryKey};
 use super::project::BuiltDir;
 use crate::base::{Ino, Nanos};
 use crate::tree::DirKind;
@@ -43,6 +43,17 @@ impl Memo {
     pub(super) fn album_lists(&self) -> Vec<Ino> {
         let is_list = |table: &&DirTable| matches!(table.info.kind, DirKind::AlbumList(_) | DirKind::SharedList);
         self.dirs.values().filter(is_list).map(|table| table.info.ino).collect()
+    }
+
+    /// The directories of `Timeline/` that are known.
+    pub(super) fn periods(&self) -> Vec<Ino> {
+        let is_period = |table: &&DirTable| table.info.kind == DirKind::Timeline;
+        self.dirs.values().filter(is_period).map(|table| table.info.ino).collect()
+    }
+
+    /// Whether a directory shows any of these.
+    pub(super) fn has_member(&self, dir: Ino, keys: &[EntryKey]) -> bool {
+        self.dirs.get(&dir).is_some_and(|table| keys.iter().any(|key| table.get_member(*key).is_some()))
     }
 
     pub(super) fn attr(&self, ino: Ino) -> Option<Attr> {

@@ -23,6 +23,7 @@ mod refresh;
 mod shown;
 mod space;
 mod state;
+mod timeline;
 mod traffic;
 mod trash;
 mod undo;

@@ -6,7 +6,7 @@ use super::error::NamespaceError;
 use super::path::owner_name;
 use crate::base::{AlbumKind, AlbumNo, FileId, Ino, InoKind, Part, Visibility};
 use crate::store::{AlbumRow, Listing, NodeKind, NodeRow, Owner, Rows, StoreResult};
-use crate::tree::{DirKind, FixedPlace};
+use crate::tree::{DirKind, FixedPlace, Period};
 use std::collections::HashMap;
 
 /// A directory as the store has it.
@@ -17,8 +17,8 @@ pub(super) struct BuiltDir {
 
 /// Reads what is visible from one committed state.
 pub(super) struct Projector<'a> {
-    rows: &'a Rows<'a>,
-    defaults: &'a Defaults,
+    pub(super) rows: &'a Rows<'a>,
+    pub(super) defaults: &'a Defaults,
 }
 
 impl<'a> Projector<'a> {
@@ -34,6 +34,7 @@ impl<'a> Projector<'a> {
             (DirKind::SharedList, _) if ino == FixedPlace::Shared.ino() => self.push_owners(&mut entries)?,
             (DirKind::AlbumList(_) | DirKind::SharedList, _) => self.push_albums(ino, &mut entries)?,
             (DirKind::Album(_) | DirKind::SharedAlbum(_), Some(album)) => self.push_photos(album, &mut entries)?,
+            (DirKind::Timeline, _) => self.push_timeline(ino, &mut entries)?,
             _ => {}
         }
         // After the photos: a local name masks a photo of the same name (the version that takes its place).
@@ -54,6 +55,14 @@ impl<'a> Projector<'a> {
             self.owner(ino)?.ok_or(NamespaceError::NotDirectory)?;
             return Ok(DirInfo { ino, kind: DirKind::SharedList, album: None, parent: FixedPlace::Shared.ino() });
         }
+        if let Some(period) = period_of(ino) {
+            let parent = match period {
+                Period::Year(_) => FixedPlace::Timeline.ino(),
+                Period::Month(..) => Ino::of_period(period.year().number()),
+            };
+            let info = DirInfo { ino, kind: DirKind::Timeline, album: None, parent };
+            return if self.has_photos(period)? { Ok(info) } else { Err(NamespaceError::NotDirectory) };
+        }
         let album = self.rows.load_album_by_ino(ino)?.ok_or(NamespaceError::NotDirectory)?;
         let parent = album.list().ok_or(NamespaceError::NotDirectory)?;
         let kind = if album.own { DirKind::Album(album.kind) } else { DirKind::SharedAlbum(album.role) };
@@ -67,6 +76,7 @@ impl<'a> Projector<'a> {
             FixedPlace::Archive => (DirKind::AlbumList(Visibility::Archived), None),
             FixedPlace::Hidden if self.defaults.show_hidden => (DirKind::AlbumList(Visibility::Hidden), None),
             FixedPlace::Shared => (DirKind::SharedList, None),
+            FixedPlace::Timeline => (DirKind::Timeline, None),
             FixedPlace::DotTrash => (DirKind::Generated, None),
             FixedPlace::TrashFiles => (DirKind::TrashFiles, None),
             FixedPlace::TrashInfo => (DirKind::Local, None),
@@ -117,6 +127,13 @@ impl<'a> Projector<'a> {
         let here = albums.iter().filter(|album| album.list() == Some(list));
         entries.extend(here.filter_map(|album| self.album_entry(album)));
         Ok(())
+    }
+
+    fn push_timeline(&self, dir: Ino, entries: &mut Vec<(Entry, Attr)>) -> StoreResult<()> {
+        match period_of(dir) {
+            Some(month @ Period::Month(..)) => self.push_links(month, entries),
+            year => self.push_periods(year, entries),
+        }
     }
 
     fn push_owners(&self, entries: &mut Vec<(Entry, Attr)>) -> StoreResult<()> {
@@ -224,8 +241,11 @@ impl<'a> Projector<'a> {
         if let Some(place) = FixedPlace::of(ino) {
             return Ok(Some(self.fixed_attr(place)));
         }
-        if matches!(ino.kind(), Some(InoKind::Owner(_))) {
-            return Ok(self.owner(ino)?.map(|(_, attr)| attr));
+        match ino.kind() {
+            Some(InoKind::Owner(_)) => return Ok(self.owner(ino)?.map(|(_, attr)| attr)),
+            Some(InoKind::Period(_)) => return Ok(Some(self.defaults.directory(ino, self.defaults.now))),
+            Some(InoKind::Link(..)) => return self.link_attr(ino),
+            _ => {}
         }
         let node = self.rows.load_node(ino)?;
         if let Some(node) = node.as_ref().filter(|node| node.kind != NodeKind::Shadow) {
@@ -244,6 +264,13 @@ impl<'a> Projector<'a> {
     fn links(&self, file: FileId) -> StoreResult<u32> {
         let memberships = self.rows.load_memberships(file)?;
         Ok(memberships.into_iter().find(|member| member.is_visible()).and_then(|m| m.listing).map_or(0, |l| l.links))
+    }
+}
+
+fn period_of(ino: Ino) -> Option<Period> {
+    match ino.kind() {
+        Some(InoKind::Period(number)) => Period::from_number(number),
+        _ => None,
     }
 }
 

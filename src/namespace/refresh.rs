@@ -21,7 +21,8 @@ impl Namespace {
             .and_then(|()| self.refresh_albums(&projector, &dirty.albums, &mut told))
             .and_then(|()| self.refresh_photos(rows, &projector, &dirty.photos, &mut told))
             .and_then(|()| self.refresh_names(&projector, &dirty.names, &mut told))
-            .and_then(|()| self.refresh_inos(rows, &projector, &dirty.inos, &mut told));
+            .and_then(|()| self.refresh_inos(rows, &projector, &dirty.inos, &mut told))
+            .and_then(|()| self.refresh_timeline(rows, &projector, dirty, &mut told));
         if let Err(error) = refreshed {
             tracing::error!(%error, "what changed cannot be read back; its directories are built again");
             self.forget(rows, dirty, &mut told);
@@ -47,7 +48,12 @@ impl Namespace {
         self.memo.read().dir(dir).map(|table| table.info.clone())
     }
 
-    fn refresh_dirs(&self, projector: &Projector<'_>, dirs: &[Ino], told: &mut Vec<Invalidation>) -> StoreResult<()> {
+    pub(super) fn refresh_dirs(
+        &self,
+        projector: &Projector<'_>,
+        dirs: &[Ino],
+        told: &mut Vec<Invalidation>,
+    ) -> StoreResult<()> {
         let unique: HashSet<Ino> = dirs.iter().copied().collect();
         for dir in unique.into_iter().filter(|dir| self.known_dir(*dir).is_some()) {
             match projector.dir(dir) {

@@ -88,7 +88,7 @@ impl House {
         });
     }
 
-    fn take(&self, album: AlbumNo, file: FileId) {
+    pub(super) fn take(&self, album: AlbumNo, file: FileId) {
         self.change(|tx, dirty| {
             tx.save_member(album, file, false, Timestamp(2))?;
             relist(tx, file, dirty)
@@ -128,7 +128,17 @@ fn the_root_shows_the_fixed_places() {
     let house = House::new();
     assert_eq!(
         house.shown(Ino::ROOT),
-        [".Trash-1000", ".entefs", "Albums", "Archive", "Favorites", "STATUS.txt", "Shared", "Uncategorized"]
+        [
+            ".Trash-1000",
+            ".entefs",
+            "Albums",
+            "Archive",
+            "Favorites",
+            "STATUS.txt",
+            "Shared",
+            "Timeline",
+            "Uncategorized"
+        ]
     );
     assert_eq!(house.shown(FixedPlace::DotEntefs.ino()), ["README.txt", "errors.txt", "status.json"]);
     assert!(house.shown(FixedPlace::Uncategorized.ino()).is_empty());

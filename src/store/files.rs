@@ -194,11 +194,11 @@ impl Tx<'_> {
     pub fn save_file(&self, id: FileId, facts: &FileFacts<'_>, record: &RawRecord) -> StoreResult<()> {
         let mut upsert = self.conn.prepare_cached(
             "INSERT INTO files (id, own, kind, key, label, hash_tag, hidden, trashed, stand_in, previous, thumb_header, \
-             meta_header, meta, pub_version, pub_header, pub, priv_version, priv_header, priv) \
-             VALUES (?1, ?2, ?3, ?4, ?17, ?5, ?6, 0, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+             meta_header, meta, pub_version, pub_header, pub, priv_version, priv_header, priv, taken) \
+             VALUES (?1, ?2, ?3, ?4, ?17, ?5, ?6, 0, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18) \
              ON CONFLICT (id) DO UPDATE SET own = ?2, kind = ?3, key = coalesce(?4, key), label = ?17, hash_tag = ?5, hidden = ?6, \
              stand_in = ?7, thumb_header = ?8, meta_header = ?9, meta = ?10, pub_version = ?11, pub_header = ?12, \
-             pub = ?13, priv_version = ?14, priv_header = ?15, priv = ?16",
+             pub = ?13, priv_version = ?14, priv_header = ?15, priv = ?16, taken = ?18",
         )?;
         let kind = facts.kind.map(FileKind::to_wire);
         let hash_tag = facts.hash.zip(kind).map(|(hash, kind)| self.seals.hash_tag(hash, kind));
@@ -225,6 +225,7 @@ impl Tx<'_> {
             private.map(|magic| &magic.header),
             private.map(|magic| &magic.data),
             label.transpose()?,
+            facts.label.map(|label| label.taken.0),
         ])?;
         Ok(())
     }

@@ -22,6 +22,7 @@ mod ops;
 mod schema;
 mod seal;
 mod sync;
+mod timeline;
 mod troubles;
 mod uploads;
 mod xattrs;

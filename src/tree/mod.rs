@@ -8,6 +8,7 @@ mod drops;
 mod junk;
 mod name;
 mod pair;
+mod period;
 mod place;
 mod plan;
 mod preview;
@@ -20,6 +21,7 @@ pub use drops::{AlbumMapping, Dedup, DropRules, DropSettings, OnDelete, album_na
 pub use junk::{NameClass, NameRules, classify_directory};
 pub use name::{MAX_NAME, join_name, safe_name, split_name, suffixed};
 pub use pair::{are_halves, half_by_name, other_half_names};
+pub use period::Period;
 pub use place::{DirKind, FixedPlace};
 pub use plan::{
     EntryKind, LinkPlan, LinkSource, Refusal, RemovalPlan, RenamePlan, RenameSource, RenameTarget, check_new_directory,

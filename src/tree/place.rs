@@ -22,10 +22,11 @@ pub enum FixedPlace {
     DotTrash = 13,
     TrashFiles = 14,
     TrashInfo = 15,
+    Timeline = 16,
 }
 
 impl FixedPlace {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Root,
         Self::Albums,
         Self::Uncategorized,
@@ -41,6 +42,7 @@ impl FixedPlace {
         Self::DotTrash,
         Self::TrashFiles,
         Self::TrashInfo,
+        Self::Timeline,
     ];
 
     pub fn ino(self) -> Ino {
@@ -70,6 +72,7 @@ impl FixedPlace {
             Self::DotTrash => ".Trash",
             Self::TrashFiles => "files",
             Self::TrashInfo => "info",
+            Self::Timeline => "Timeline",
         }
     }
 
@@ -116,6 +119,8 @@ pub enum DirKind {
     Local,
     /// `files/` in `.Trash-$UID`: what comes in leaves its album, and goes nowhere.
     TrashFiles,
+    /// `Timeline/`, its years and months: links alone.
+    Timeline,
     /// `.entefs/`, and `.Trash-$UID` itself.
     Generated,
 }

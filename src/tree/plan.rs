@@ -102,7 +102,7 @@ pub fn check_new_directory(dir: DirKind, name: &[u8]) -> Result<(), Refusal> {
         DirKind::AlbumList(_) | DirKind::Local | DirKind::Album(AlbumKind::Album | AlbumKind::Folder) => Ok(()),
         DirKind::SharedAlbum(Role::Viewer) => Err(Refusal::ReadOnlyAlbum),
         DirKind::Album(_) | DirKind::SharedAlbum(_) | DirKind::SharedList | DirKind::Root => Err(Refusal::FixedPlace),
-        DirKind::TrashFiles | DirKind::Generated => Err(Refusal::FixedPlace),
+        DirKind::TrashFiles | DirKind::Timeline | DirKind::Generated => Err(Refusal::FixedPlace),
     }
 }
 

@@ -89,6 +89,14 @@ impl Vfs {
         self.namespace.end_listing(ino);
     }
 
+    /// Where a link of `Timeline/` leads.
+    ///
+    /// # Errors
+    /// [`VfsError::NotFound`] where its photo is gone.
+    pub fn readlink(&self, ino: Ino) -> VfsResult<Vec<u8>> {
+        self.namespace.link_target(ino)?.ok_or(VfsError::NotFound)
+    }
+
     /// The directory above.
     ///
     /// # Errors

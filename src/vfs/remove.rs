@@ -254,7 +254,11 @@ pub(super) fn remove_directory(
             Ok(())
         }
         EntryKey::Fixed(place) if !place.is_directory() => Err(Refusal::NotDirectory.into()),
-        EntryKey::Fixed(_) | EntryKey::DropRoot | EntryKey::Owner(_) => Err(Refusal::FixedPlace.into()),
-        EntryKey::LocalFile { .. } | EntryKey::Photo(_) | EntryKey::Clip(_) => Err(Refusal::NotDirectory.into()),
+        EntryKey::Fixed(_) | EntryKey::DropRoot | EntryKey::Owner(_) | EntryKey::Period(_) => {
+            Err(Refusal::FixedPlace.into())
+        }
+        EntryKey::Link(..) | EntryKey::LocalFile { .. } | EntryKey::Photo(_) | EntryKey::Clip(_) => {
+            Err(Refusal::NotDirectory.into())
+        }
     }
 }

@@ -445,7 +445,10 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, settle: Duration, d
             }
             forget_entry(tx, &rename.to, occupant, is_open, settle, rename.now, dirty)
         }
-        (EntryKey::Fixed(_) | EntryKey::DropRoot | EntryKey::Owner(_), _) => Err(Refusal::FixedPlace.into()),
+        (
+            EntryKey::Fixed(_) | EntryKey::DropRoot | EntryKey::Owner(_) | EntryKey::Period(_) | EntryKey::Link(..),
+            _,
+        ) => Err(Refusal::FixedPlace.into()),
     }
 }
 

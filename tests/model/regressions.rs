@@ -161,9 +161,9 @@ fn a_drop_entry_written_over_with_the_bytes_of_another_photo_is_that_photo() {
     ]);
 }
 
-/// The links that other albums showed of its photos were counted anew with the photos' next change only.
+/// What other albums show of its photos' links is right at once, wherever its directory is.
 #[test]
-fn an_album_that_is_archived_elsewhere_is_no_link_of_its_photos() {
+fn an_album_that_is_archived_elsewhere_stays_a_link_of_its_photos() {
     let both = [
         Op::Other(Elsewhere::Upload(Place::X, "a.jpg", Content(0))),
         Op::Other(Elsewhere::MakeAlbum(Place::Y)),

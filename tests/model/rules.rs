@@ -7,6 +7,7 @@ use crate::view::{Seen, View};
 use entefs::base::{AlbumKind, FileId, Ino};
 use entefs::namespace::EntryKey;
 use entefs::store::AlbumRow;
+use entefs::tree::FixedPlace;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 type Check = Result<(), String>;
@@ -21,7 +22,8 @@ pub fn directory_of(album: &AlbumRow) -> String {
         AlbumKind::Favorites => "Favorites".into(),
         AlbumKind::Uncategorized => "Uncategorized".into(),
         AlbumKind::Album | AlbumKind::Folder => {
-            format!("Albums/{}", String::from_utf8_lossy(album.shown.as_deref().unwrap_or_default()))
+            let list = FixedPlace::of_albums(album.visibility()).name();
+            format!("{list}/{}", String::from_utf8_lossy(album.shown.as_deref().unwrap_or_default()))
         }
     }
 }

@@ -7,7 +7,7 @@ use entefs::namespace::{Attr, Entry, EntryKey, Listed, Namespace};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-const PLACES: [&str; 4] = ["Drop", "Albums", "Favorites", "Uncategorized"];
+const PLACES: [&str; 5] = ["Drop", "Albums", "Archive", "Favorites", "Uncategorized"];
 
 /// One name.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -3,6 +3,7 @@
 use crate::common::{World, await_that, jpeg, sorted};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 #[track_caller]
 fn refused<T>(outcome: std::io::Result<T>) -> i32 {
@@ -261,4 +262,42 @@ fn a_file_managers_trash_takes_photos_out_of_albums_and_gives_them_back() {
     fs::rename(trash.join("files/late.jpg"), device.path("Drop/A/late.jpg")).expect("and back");
     device.wait_idle();
     assert_eq!(client.photos().len(), 3);
+}
+
+/// "`Timeline/<yyyy>/<yyyy-mm>/`: by capture date: read-only relative symlinks."
+#[test]
+fn the_timeline_has_a_link_to_each_photo_by_its_month() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    let (name, bytes) = ("IMG_20240102_120000.jpg", jpeg(81, 5000));
+    fs::create_dir(device.path("Drop/Trip")).expect("a directory");
+    fs::write(device.path("Drop").join(name), &bytes).expect("a photo");
+    fs::write(device.path("Drop/Trip/IMG_20230506_120000.jpg"), jpeg(82, 5000)).expect("a photo");
+    assert_eq!(sorted(&device.path("Timeline")), [""; 0]);
+    device.wait_idle();
+    assert_eq!(sorted(&device.path("Timeline")), ["2023", "2024"]);
+    assert_eq!(sorted(&device.path("Timeline/2024")), ["2024-01"]);
+    let month = device.path("Timeline/2024/2024-01");
+    let link = month.join(name);
+    let leads_to = |album: &str| {
+        assert_eq!(sorted(&month), [name]);
+        assert_eq!(fs::read_link(&link).expect("a link"), Path::new("../../..").join(album).join(name));
+        assert!(fs::read(&link).expect("it leads somewhere") == bytes);
+    };
+    leads_to("Albums/Drop");
+    assert_eq!(refused(fs::write(month.join("x.jpg"), &bytes)), libc::EPERM);
+    assert_eq!(refused(fs::create_dir(device.path("Timeline/2025"))), libc::EPERM);
+    assert_eq!(refused(fs::remove_file(&link)), libc::EPERM);
+    assert_eq!(refused(fs::remove_dir(&month)), libc::EPERM);
+    assert_eq!(refused(fs::rename(&link, device.path("Albums/Trip").join(name))), libc::EPERM);
+    // The links follow what happens to their photos.
+    fs::rename(device.path("Albums/Drop").join(name), device.path("Albums/Trip").join(name)).expect("to another album");
+    leads_to("Albums/Trip");
+    fs::rename(device.path("Albums/Trip"), device.path("Archive/Old")).expect("archived");
+    leads_to("Archive/Old");
+    fs::remove_file(device.path("Archive/Old").join(name)).expect("out of its last album");
+    leads_to("Uncategorized");
+    device.wait_idle();
+    device.remount();
+    leads_to("Uncategorized");
 }

@@ -39,6 +39,7 @@ CREATE TABLE files (
     kind           INTEGER,                  -- NULL: cannot be read
     key            BLOB,                     -- sealed file key
     label          BLOB,                     -- sealed: title, edited name, capture time
+    taken          INTEGER,                  -- capture time, for `Timeline/`
     hash_tag       BLOB,                     -- keyed: content hash and kind
     hidden         INTEGER NOT NULL,         -- legacy: hidden one by one
     trashed        INTEGER NOT NULL,
@@ -56,6 +57,7 @@ CREATE TABLE files (
     priv           BLOB,
     want_name      BLOB                      -- sealed: an edited name that is not confirmed
 ) STRICT;
+CREATE INDEX files_by_time ON files (taken) WHERE taken IS NOT NULL;
 CREATE INDEX files_by_hash ON files (hash_tag) WHERE hash_tag IS NOT NULL;
 
 CREATE TABLE contents (
