@@ -1,7 +1,8 @@
 //! Live photos: one photo of Ente, two files here (semantics 1.2, 1.3, 2.11).
 
 use crate::common::{
-    Device, Kill, Packing, World, apple_jpeg, apple_movie, await_that, dated_jpeg, hash_text, jpeg, movie, run, sorted, zip,
+    Device, Kill, Packing, World, apple_jpeg, apple_movie, await_that, dated_jpeg, hash_text, jpeg, movie, run, sorted,
+    zip,
 };
 use crate::kills::{OBJECTS, asked};
 use entefs::base::FileKind;
