@@ -50,7 +50,7 @@ impl RemovalLimit {
 }
 
 /// What removing an empty album counts, after the removals out of it counted `removed` just before: what is missing to
-/// [`ALBUM_WEIGHT`]. One that was emptied otherwise, by moves or elsewhere, takes no photo along: it is one removal.
+/// the weight of an album. One that was emptied otherwise, by moves or elsewhere, takes no photo along: it is one removal.
 pub fn album_weight(removed: u64) -> u64 {
     if removed == 0 { 1 } else { ALBUM_WEIGHT.saturating_sub(removed) }
 }
