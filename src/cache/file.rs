@@ -8,17 +8,12 @@ use crate::vault::{BLOCK, BlockIndex, Cell, CellError, CellFault, Disk, MAX_LEN,
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Sequential readers have so much read ahead for them, in bytes on disk,
 const READ_AHEAD: u64 = 4 << 20;
 /// whenever they come past a multiple of this.
 const READ_STEP: u64 = 2 << 20;
-/// Short reads here and there that had to wait for the disk: after so many of one content, the rest of it is likely to
-/// be wanted too,
-const SCATTERED_BEFORE: u32 = 16;
-/// and so much around each one that waits is read with it, in bytes on disk.
-const READ_AROUND: u64 = 1 << 20;
 
 /// What a read found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,8 +36,6 @@ pub struct CachedFile {
     state: RwLock<State>,
     /// Where the last read ended.
     read_up_to: AtomicU64,
-    /// Short reads that had to wait for the disk.
-    scattered: AtomicU32,
 }
 
 enum State {
@@ -128,7 +121,7 @@ fn blocks_of(range: &Range<u64>) -> Range<u32> {
 impl CachedFile {
     pub(super) fn new(shared: Arc<Shared>, key: CacheKey, len: u64, gate: Gate) -> Arc<Self> {
         let (state, read_up_to) = (RwLock::new(State::Unopened), AtomicU64::new(u64::MAX));
-        Arc::new(Self { shared, key, len, gate, state, read_up_to, scattered: AtomicU32::new(0) })
+        Arc::new(Self { shared, key, len, gate, state, read_up_to })
     }
 
     /// Bytes of the content.
@@ -160,7 +153,6 @@ impl CachedFile {
         if let Some(missing) = open.first_missing(blocks.clone()) {
             return CacheRead::Miss(self.bytes_of(missing));
         }
-        self.read_around(&open, &range);
         let out = &mut buf[..(range.end - range.start) as usize];
         let failed = match open.sparse.read_range(range.start, out) {
             Ok(()) => {
@@ -226,20 +218,6 @@ impl CachedFile {
         if is_sequential && is_next_step {
             let from = Cell(cells.end).offset();
             open.sparse.disk().will_read(from..from + READ_AHEAD);
-        }
-    }
-
-    /// A hint before a short read that will wait for the disk, [`Self::read_resident`] having found it not in memory.
-    fn read_around(&self, open: &OpenFile, range: &Range<u64>) {
-        if range.end - range.start > BLOCK as u64 || self.read_up_to.load(Ordering::Relaxed) == range.start {
-            return;
-        }
-        if self.scattered.fetch_add(1, Ordering::Relaxed) < SCATTERED_BEFORE {
-            return;
-        }
-        if let Some(cell) = open.sparse.cell_of(BlockIndex::of(range.start)) {
-            let start = cell.offset() - cell.offset() % READ_AROUND;
-            open.sparse.disk().will_read(start..start + READ_AROUND);
         }
     }
 
