@@ -38,26 +38,25 @@ impl Projector<'_> {
         let Some((from, to)) = month.begin().zip(month.end()) else { return Ok(()) };
         let mut given: HashSet<Vec<u8>> = HashSet::new();
         for file in self.rows.load_taken_between(from, to)? {
-            for part in [Part::Whole, Part::Clip] {
-                let Some((ino, listing)) = Ino::of_link(file, part).zip(listing_of(self.rows, file, part)?) else {
-                    continue;
-                };
-                let Some(attr) = self.link_attr(ino)? else { continue };
+            let Some((album, member)) = home_of(self.rows, file)? else { continue };
+            for (part, listing) in [(Part::Whole, member.listing), (Part::Clip, member.clip)] {
+                let Some((ino, listing)) = Ino::of_link(file, part).zip(listing) else { continue };
+                let Some(target) = target_in(self.rows, &album, &listing)? else { continue };
                 let name = if given.contains(&listing.name) { numbered(&listing.name, file) } else { listing.name };
                 given.insert(name.clone());
-                entries.push((Entry { name: name.into(), ino, key: EntryKey::Link(file, part) }, attr));
+                let entry = Entry { name: name.into(), ino, key: EntryKey::Link(file, part) };
+                entries.push((entry, self.link(ino, &target)));
             }
         }
         Ok(())
     }
 
     pub(super) fn link_attr(&self, ino: Ino) -> StoreResult<Option<Attr>> {
-        let target = target_of(self.rows, ino)?;
-        Ok(target.map(|target| Attr {
-            kind: AttrKind::Link,
-            mode: 0o777,
-            ..self.defaults.file(ino, target.len() as u64)
-        }))
+        Ok(target_of(self.rows, ino)?.map(|target| self.link(ino, &target)))
+    }
+
+    fn link(&self, ino: Ino, target: &[u8]) -> Attr {
+        Attr { kind: AttrKind::Link, mode: 0o777, ..self.defaults.file(ino, target.len() as u64) }
     }
 
     /// Whether anything was taken then.
@@ -92,19 +91,18 @@ fn home_of(rows: &Rows<'_>, file: FileId) -> StoreResult<Option<(AlbumRow, Membe
     }))
 }
 
-fn listing_of(rows: &Rows<'_>, file: FileId, part: Part) -> StoreResult<Option<Listing>> {
-    let home = home_of(rows, file)?;
-    Ok(home.and_then(|(_, member)| if part == Part::Clip { member.clip } else { member.listing }))
-}
-
 /// Where a link leads: relative, so that it holds wherever the mount is.
 fn target_of(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<Vec<u8>>> {
     let Some(InoKind::Link(file, part)) = ino.kind() else { return Ok(None) };
     let Some((album, member)) = home_of(rows, file)? else { return Ok(None) };
     let listing = if part == Part::Clip { member.clip } else { member.listing };
-    let Some((mut path, listing)) = path_of(rows, directory_of(&album))?.zip(listing) else { return Ok(None) };
+    listing.map_or(Ok(None), |listing| target_in(rows, &album, &listing))
+}
+
+fn target_in(rows: &Rows<'_>, album: &AlbumRow, listing: &Listing) -> StoreResult<Option<Vec<u8>>> {
+    let Some(mut path) = path_of(rows, directory_of(album))? else { return Ok(None) };
     path.insert(0, UP.to_vec());
-    path.push(listing.name);
+    path.push(listing.name.clone());
     Ok(Some(path.join(&b'/')))
 }
 
