@@ -382,28 +382,9 @@ fn place(
 }
 
 fn row_of(node: &NodeRow, now: Nanos) -> UploadRow {
-    UploadRow {
-        no: UploadNo(0),
-        ino: node.ino,
-        vault: node.vault.unwrap_or(crate::base::VaultId([0; 16])),
-        generation: None,
-        stage: Stage::Writing,
-        size: 0,
-        due: crate::base::Timestamp(i64::MAX),
-        attempts: 0,
-        parked: None,
-        since: now.to_timestamp(),
-        // What an archive holds is all there will ever be.
-        as_is: true,
-        target: None,
-        supersedes: None,
-        file: None,
-        sent: false,
-        frozen: false,
-        killed: false,
-        adopted: false,
-        half: None,
-    }
+    let vault = node.vault.unwrap_or(crate::base::VaultId([0; 16]));
+    // What an archive holds is all there will ever be.
+    UploadRow { as_is: true, ..UploadRow::new(node.ino, vault, Stage::Writing, now.to_timestamp()) }
 }
 
 fn record_of(begun: &Begun<'_>) -> CommitRecord {

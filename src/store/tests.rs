@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::{AlbumKind, AlbumNo, FileId, FileKind, Ino, Nanos, ParkReason, Part, Timestamp, UploadNo, VaultId};
+use crate::base::{AlbumKind, AlbumNo, FileId, FileKind, Ino, Nanos, ParkReason, Part, Timestamp, VaultId};
 use crate::crypto::{CollectionKey, FileKey, StreamHeader};
 use crate::tree::Stage;
 use std::fs;
@@ -129,25 +129,10 @@ fn inode_numbers_are_never_given_twice_not_even_after_a_power_cut() {
 fn an_upload_keeps_every_step() {
     let (_dir, _, store) = open();
     let row = UploadRow {
-        no: UploadNo(0),
-        ino: Ino(70_000),
-        vault: VaultId([3; 16]),
-        generation: None,
-        stage: Stage::Settling,
         size: 10,
         due: Timestamp(50),
-        attempts: 0,
-        parked: None,
-        since: Timestamp(1),
-        as_is: false,
         target: Some(AlbumNo(1)),
-        supersedes: None,
-        file: None,
-        sent: false,
-        frozen: false,
-        killed: false,
-        adopted: false,
-        half: None,
+        ..UploadRow::new(Ino(70_000), VaultId([3; 16]), Stage::Settling, Timestamp(1))
     };
     let no = write(&store, |tx| tx.insert_upload(&row));
     let due =

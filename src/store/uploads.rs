@@ -54,6 +54,31 @@ pub struct HalfOf {
 }
 
 impl UploadRow {
+    /// Bytes in the spool of which nothing is sent or known yet, and nothing is due.
+    pub fn new(ino: Ino, vault: VaultId, stage: Stage, since: Timestamp) -> Self {
+        Self {
+            no: UploadNo(0),
+            ino,
+            vault,
+            generation: None,
+            stage,
+            size: 0,
+            due: Timestamp(i64::MAX),
+            attempts: 0,
+            parked: None,
+            since,
+            as_is: false,
+            target: None,
+            supersedes: None,
+            file: None,
+            sent: false,
+            frozen: false,
+            killed: false,
+            adopted: false,
+            half: None,
+        }
+    }
+
     pub fn is_frozen(&self) -> bool {
         self.frozen
     }

@@ -2,7 +2,7 @@
 //! durability barrier). A spool file alone is enough (I17): one without a row gets one.
 
 use super::step::StepError;
-use crate::base::{Clock, Generation, Ino, ParkReason, Timestamp, UploadNo, VaultId};
+use crate::base::{Clock, Generation, Ino, ParkReason, Timestamp, VaultId};
 use crate::namespace::{Dirty, Namespace, Origin, directory_at, free_name};
 use crate::spool::{Spool, SpoolError, Swept, SweptState};
 use crate::store::{Kept, NodeKind, NodeRow, Trouble, Tx, UploadRow};
@@ -277,25 +277,12 @@ fn insert_settling(
 /// Its row, as that of a removed file.
 fn row_of(stray: &Stray, ino: Ino, now: Timestamp) -> UploadRow {
     UploadRow {
-        no: UploadNo(0),
-        ino,
-        vault: stray.id,
         generation: Some(stray.generation),
-        stage: Stage::Removed,
         size: stray.len,
         due: now.saturating_add(KEPT),
-        attempts: 0,
-        parked: None,
-        since: now,
-        as_is: false,
-        target: None,
         supersedes: stray.base.map(|base| base.file),
-        file: None,
-        sent: false,
-        frozen: false,
-        killed: false,
         adopted: true,
-        half: None,
+        ..UploadRow::new(ino, stray.id, Stage::Removed, now)
     }
 }
 

@@ -316,24 +316,10 @@ mod tests {
     fn row(no: i64, stage: Stage) -> UploadRow {
         UploadRow {
             no: UploadNo(no),
-            ino: Ino(no as u64),
-            vault: VaultId([no as u8; 16]),
-            generation: None,
-            stage,
             size: 1,
             due: Timestamp::ZERO,
-            attempts: 0,
-            parked: None,
-            since: Timestamp::ZERO,
-            as_is: false,
-            target: None,
-            supersedes: None,
-            file: None,
-            sent: false,
             frozen: true,
-            killed: false,
-            adopted: false,
-            half: None,
+            ..UploadRow::new(Ino(no as u64), VaultId([no as u8; 16]), stage, Timestamp::ZERO)
         }
     }
 

@@ -5,6 +5,7 @@
 use super::hash::is_live;
 use super::pair::{Half, LARGEST, Pairing, are_near};
 use super::parts::{Hashed, Told};
+use super::settle::record_of;
 use super::step::{StepError, save_blob};
 use super::worker::Uploader;
 use crate::base::{FileId, FileKind, Ino, Part, UploadNo};
@@ -77,25 +78,12 @@ impl Uploader {
                 dirty.name(name.parent, &name.name);
             }
             let no = tx.insert_upload(&UploadRow {
-                no: UploadNo(0),
-                ino: node.ino,
-                vault: vault.id(),
                 generation: Some(generation),
-                stage: Stage::Settling,
                 size: content.size,
                 due: now,
-                attempts: 0,
-                parked: None,
-                since: now,
                 as_is: true,
-                target: None,
                 supersedes: Some(file),
-                file: None,
-                sent: false,
-                frozen: false,
-                killed: false,
-                adopted: false,
-                half: None,
+                ..UploadRow::new(node.ino, vault.id(), Stage::Settling, now)
             })?;
             let told = Told { recalled_for: Some(asker.no), ..Told::default() };
             save_blob(tx, no, UploadBlob::Told, Some(&told))?;
@@ -144,19 +132,5 @@ fn recallable(
 
 /// Until it is frozen it says of itself that it was removed: its bytes are in Ente, so that alone it is of no use.
 fn first_record(node: &NodeRow, path: Vec<u8>) -> CommitRecord {
-    CommitRecord {
-        path,
-        album: None,
-        ino: node.ino,
-        supersedes: None,
-        complete: true,
-        poisoned: false,
-        removed: true,
-        mode: node.mode,
-        uid: node.uid.unwrap_or(u32::MAX),
-        gid: node.gid.unwrap_or(u32::MAX),
-        mtime: node.mtime,
-        ctime: node.ctime,
-        btime: node.ctime,
-    }
+    CommitRecord { removed: true, ..record_of(node, path) }
 }

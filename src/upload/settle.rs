@@ -251,11 +251,15 @@ pub(super) fn examine(vault: &SpoolFile, name: &[u8]) -> std::io::Result<Sniffed
 }
 
 fn final_record(ino: Ino, placed: &Placed) -> CommitRecord {
-    let node = &placed.node;
+    CommitRecord { ino, ..record_of(&placed.node, placed.path.join(&b'/')) }
+}
+
+/// What a spool file says of itself, as its row has it.
+pub(super) fn record_of(node: &NodeRow, path: Vec<u8>) -> CommitRecord {
     CommitRecord {
-        path: placed.path.join(&b'/'),
+        path,
         album: None,
-        ino,
+        ino: node.ino,
         supersedes: None,
         complete: true,
         poisoned: false,

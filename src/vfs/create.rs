@@ -6,7 +6,7 @@ use super::handles::Handle;
 use super::local::{LocalFile, LocalState};
 use super::lookup::Found;
 use super::open::Opened;
-use crate::base::{AlbumKind, Ino, Timestamp, UploadNo, Visibility};
+use crate::base::{AlbumKind, Ino, Timestamp, Visibility};
 use crate::namespace::{DirInfo, Dirty, FILE_TRAFFIC, shelve_album};
 use crate::store::{NodeKind, NodeRow, Tx, UploadRow};
 use crate::tree::{DirKind, Refusal, Stage, check_new_directory, check_new_file};
@@ -112,27 +112,8 @@ impl Vfs {
 
 /// The upload of a fresh spool file.
 pub(super) fn new_upload(node: &NodeRow, stage: Stage, now: Timestamp) -> UploadRow {
-    UploadRow {
-        no: UploadNo(0),
-        ino: node.ino,
-        vault: node.vault.unwrap_or(crate::base::VaultId([0; 16])),
-        generation: None,
-        stage,
-        size: node.size,
-        due: Timestamp(i64::MAX),
-        attempts: 0,
-        parked: None,
-        since: now,
-        as_is: false,
-        target: None,
-        supersedes: None,
-        file: None,
-        sent: false,
-        frozen: false,
-        killed: false,
-        adopted: false,
-        half: None,
-    }
+    let vault = node.vault.unwrap_or(crate::base::VaultId([0; 16]));
+    UploadRow { size: node.size, ..UploadRow::new(node.ino, vault, stage, now) }
 }
 
 /// Neither a local entry nor a photo has the name.
