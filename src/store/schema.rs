@@ -3,6 +3,7 @@
 use super::error::{StoreError, StoreResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -30,16 +31,15 @@ pub(super) fn connect_reader(path: &Path) -> StoreResult<Connection> {
     Ok(conn)
 }
 
-/// The log and its index take the mode of the database.
+/// The log and its index take the mode of the database. One that is there is not opened here: POSIX has a process give
+/// up all its locks on a file when it closes any descriptor of it, those of SQLite's connections, too.
 fn make_private(path: &Path) -> StoreResult<()> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map(drop)
-        .map_err(|source| StoreError::Open { path: path.into(), source })
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+            Err(StoreError::Open { path: path.into(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn configure(conn: &Connection, cache: &str) -> StoreResult<()> {

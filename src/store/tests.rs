@@ -273,6 +273,29 @@ fn the_log_is_folded_in_while_readers_and_writers_go_on() {
     );
 }
 
+/// Whether SQLite's lock on the database is held by anybody, as another process would see it.
+fn is_locked(path: &Path) -> bool {
+    use std::os::fd::AsRawFd;
+    let file = fs::File::options().read(true).write(true).open(path).unwrap();
+    let mut probe =
+        libc::flock { l_type: libc::F_WRLCK as _, l_whence: libc::SEEK_SET as _, l_start: 0, l_len: 0, l_pid: 0 };
+    // SAFETY: the descriptor is open, `probe` outlives the call.
+    assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut probe) }, 0);
+    probe.l_type != libc::F_UNLCK as libc::c_short
+}
+
+/// Without it a command that ends beside the mount takes itself for the last one, and removes the log that the mount
+/// still writes to.
+#[test]
+fn a_second_connection_takes_no_lock_from_the_first() {
+    let (dir, _, store) = open();
+    insert_album(&store, "A", 9);
+    let second = schema::connect(&dir.path().join(DATABASE)).unwrap();
+    drop(second);
+    // Last: closing any descriptor of the file gives this process's locks up.
+    assert!(is_locked(&dir.path().join(DATABASE)));
+}
+
 #[test]
 fn syncs_that_meet_share_one() {
     let (_dir, _, store) = open();
