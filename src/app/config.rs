@@ -216,7 +216,7 @@ mod tests {
     fn what_it_does_not_know_it_names() {
         for (text, named) in [
             ("[mount]\nfrobnicate = 1", "frobnicate"),
-            ("[mount]\nallow_trash = true", "allow_trash"),
+            ("[mount]\nallow_trash = 3", "allow_trash"),
             ("[drops]", "drops"),
             ("[[drop]]\npath = \"Drop\"\non_delete = \"trash\"", "on_delete"),
             ("[[drop]]\npath = \"Albums/X\"", "Albums/X"),

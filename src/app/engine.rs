@@ -233,6 +233,7 @@ impl Engine {
                 read_only: self.options.read_only,
                 removal_limit: self.options.removal_limit,
                 previews: self.options.previews,
+                allow_trash: self.options.allow_trash,
             },
             bells: self.bells.clone(),
             texts,

@@ -34,6 +34,8 @@ pub struct MountOptions {
     pub previews: Previews,
     /// `Hidden/` is there.
     pub show_hidden: bool,
+    /// Removing in `Uncategorized/`, and moving into `Trash/`, reach Ente's trash.
+    pub allow_trash: bool,
     /// Uploads at once.
     pub uploads: usize,
     /// Bytes a second that uploads, downloads may take.
@@ -64,6 +66,7 @@ impl Default for MountOptions {
             removal_limit: RemovalLimit::Auto,
             previews: Previews::Off,
             show_hidden: false,
+            allow_trash: false,
             uploads: 4,
             upload_limit: None,
             download_limit: None,
@@ -157,6 +160,12 @@ const ROWS: &[OptionRow] = &[
         default: "",
         help: "hidden albums are there, in Hidden/",
         apply: |options, text| switch(text).map(|on| options.show_hidden = on),
+    },
+    OptionRow {
+        word: "allow_trash",
+        default: "",
+        help: "rm in Uncategorized/ and mv into Trash/ move photos to Ente's trash",
+        apply: |options, text| switch(text).map(|on| options.allow_trash = on),
     },
     OptionRow {
         word: "uploads",
@@ -365,7 +374,7 @@ mod tests {
     fn words_of_fstab_are_let_pass_and_unknown_ones_are_named() {
         assert!(parsed("rw,_netdev,nofail,x-systemd.automount,comment=hello,defaults").is_ok());
         assert_eq!(parsed("settle=1s,frobnicate=3"), Err(OptionError::Unknown("frobnicate".into())));
-        assert!(matches!(parsed("allow_trash"), Err(OptionError::Unknown(_))));
+        assert!(parsed("allow_trash").unwrap().allow_trash && !parsed("").unwrap().allow_trash);
         for wrong in [
             "settle=soon",
             "uploads=0",

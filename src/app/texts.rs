@@ -19,6 +19,7 @@ Drop/           copy photos and videos here: they are encrypted and sent to Ente
 Albums/         your albums; a photo in several of them is one file with several names
 Favorites/      your favorites
 Uncategorized/  photos in no album; where photos go that are removed from their last album
+Trash/          what Ente deletes in 30 days; move a photo out of it to restore it
 STATUS.txt      what is waiting, what is parked and why, and what to do
 
 Removing a photo from its last album moves it to Uncategorized/: nothing is deleted in Ente.

@@ -40,6 +40,11 @@ id!(
     /// An album's number in this state directory; an album made here has one before the server knows it.
     AlbumNo
 );
+impl AlbumNo {
+    /// Stands where an album's number does for Ente's trash, which is none: no album has it.
+    pub const TRASH: Self = Self(0);
+}
+
 id!(
     /// One content (the bytes of one version of one part of a photo) in this state directory.
     ContentNo

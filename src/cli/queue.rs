@@ -158,6 +158,7 @@ fn describe(entry: &EntryInfo) -> String {
     line("albums", Some(entry.albums.join(", ")).filter(|albums| !albums.is_empty()));
     line("size", entry.size.map(format_bytes));
     line("taken", entry.taken.clone());
+    line("until", entry.delete_by.as_ref().map(|time| format!("{time}, then Ente deletes it for good")));
     line("place", entry.place.map(|(latitude, longitude)| format!("{latitude:.6}, {longitude:.6}")));
     line("hash", entry.hash.clone());
     line("copy", entry.local_copy.clone());

@@ -30,7 +30,10 @@ pub(super) fn trash(paths: &Paths, args: &TrashArgs) -> Outcome {
         }
     }
     ask(paths, WHAT, &Request::Trash { files: photos.keys().copied().collect() })?;
-    print(&format!("{} photos are in Ente's trash for 30 days; an Ente app restores them.\n", photos.len()));
+    print(&format!(
+        "{} photos are in Ente's trash for 30 days; moving them out of Trash/ restores them.\n",
+        photos.len()
+    ));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `info`: everything that is known of an entry.
 
+use crate::base::calendar::rfc3339;
 use crate::base::{AlbumNo, FileId, Ino, Printable};
 use crate::cache::Cache;
 use crate::namespace::{
@@ -30,6 +31,9 @@ pub struct EntryInfo {
     pub hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub taken: Option<String>,
+    /// Of a photo in Ente's trash: when it is deleted for good.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub delete_by: Option<String>,
     /// Latitude and longitude in degrees.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub place: Option<(f64, f64)>,
@@ -93,6 +97,8 @@ fn describe_photo(rows: &Rows<'_>, file: FileId, info: &mut EntryInfo) -> StoreR
         .filter(|member| member.is_visible())
         .map(|member| album_name(rows, member))
         .collect::<StoreResult<_>>()?;
+    let delete_by = rows.load_file(file)?.and_then(|row| row.delete_by);
+    info.delete_by = delete_by.map(rfc3339);
     if let Some(facts) = RecordFacts::load(rows, file)? {
         (info.taken, info.hash, info.place) = (facts.taken(), facts.hash(), facts.place());
     }

@@ -10,7 +10,8 @@ use std::collections::HashMap;
 pub struct DirInfo {
     pub ino: Ino,
     pub kind: DirKind,
-    /// The album it shows; `None` for `Favorites/` and `Uncategorized/` before there is one.
+    /// The album it shows, [`AlbumNo::TRASH`] for `Trash/`; `None` for `Favorites/` and `Uncategorized/` before there is
+    /// one.
     pub album: Option<AlbumNo>,
     pub parent: Ino,
 }

@@ -2,10 +2,11 @@
 //! These run inside a transaction and mark what they touched.
 
 use super::change::Dirty;
+use super::path::directory_of;
 use super::shown::Shown;
-use crate::base::{AlbumNo, FileId};
+use crate::base::{AlbumNo, FileId, Ino};
 use crate::store::{AlbumRow, FileRow, Listing, MemberRow, NameSlot, Rows, StoreResult, Tx};
-use crate::tree::{NameRequest, assign_names, safe_name, split_name};
+use crate::tree::{FixedPlace, NameRequest, assign_names, safe_name, split_name};
 
 /// A pending change puts the photo into the album; it is shown there at once.
 ///
@@ -28,6 +29,37 @@ pub fn settle(tx: &Tx<'_>, album: AlbumNo, file: FileId, dirty: &mut Dirty) -> S
     relist(tx, file, dirty)
 }
 
+/// A directory that gives photos their names: an album's, or `Trash/`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PhotoDir {
+    no: AlbumNo,
+    ino: Ino,
+    /// Its first pull is complete.
+    complete: bool,
+}
+
+impl PhotoDir {
+    pub fn of(album: &AlbumRow) -> Self {
+        Self { no: album.no, ino: directory_of(album), complete: album.complete }
+    }
+
+    /// That of an album, or of [`AlbumNo::TRASH`].
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn load(rows: &Rows<'_>, no: AlbumNo) -> StoreResult<Option<Self>> {
+        if no == AlbumNo::TRASH {
+            let (ino, complete) = (FixedPlace::Trash.ino(), rows.load_trash_complete()?);
+            return Ok(Some(Self { no, ino, complete }));
+        }
+        Ok(rows.load_album(no)?.map(|album| Self::of(&album)))
+    }
+
+    pub(super) fn ino(&self) -> Ino {
+        self.ino
+    }
+}
+
 /// When a photo that has no name in an album gets one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Naming {
@@ -36,7 +68,7 @@ pub enum Naming {
     Later,
 }
 
-/// Brings what every album shows of a photo to its content, its link count and its names.
+/// Brings what every album, and the trash, shows of a photo to its content, its link count and its names.
 pub fn relist(tx: &Tx<'_>, file: FileId, dirty: &mut Dirty) -> StoreResult<()> {
     relist_naming(tx, file, Naming::Now, dirty)
 }
@@ -45,28 +77,28 @@ pub fn relist(tx: &Tx<'_>, file: FileId, dirty: &mut Dirty) -> StoreResult<()> {
 pub fn relist_naming(tx: &Tx<'_>, file: FileId, naming: Naming, dirty: &mut Dirty) -> StoreResult<()> {
     let Some(row) = tx.load_file(file)? else { return Ok(()) };
     let shown = Shown::load(tx, &row)?;
-    let mut reachable = Vec::new();
-    for member in tx.load_memberships(file)? {
+    let (mut reachable, mut links) = (Vec::new(), 0);
+    for member in tx.load_places(file)? {
         dirty.photo(member.album, file);
-        let album = tx.load_album(member.album)?.filter(is_reachable);
-        if let Some(album) = album.filter(|_| member.is_visible()) {
-            reachable.push((album, member));
+        let dir = reach(tx, member.album)?.filter(|_| member.is_visible());
+        if let Some((dir, is_link)) = dir {
+            links += u32::from(is_link);
+            reachable.push((dir, member));
         } else if !member.live && member.want.is_none() && member.listing.is_some() {
             tx.clear_listing(member.album, file)?;
         }
     }
     let Some(shown) = shown.filter(|_| row.kind.is_some()) else { return Ok(()) };
     // An album that is named before it is shown, in its first pull, is a link of what it alone has.
-    let links = reachable.iter().filter(|(album, _)| album.has_directory()).count().max(1) as u32;
-    for (album, member) in reachable {
-        relist_member(tx, &row, &shown, links, naming, &album, member)?;
+    for (dir, member) in reachable {
+        relist_member(tx, &row, &shown, links.max(1), naming, dir, member)?;
     }
     Ok(())
 }
 
 /// The photo is called something else: it gets a new name in every album that shows it.
 pub fn rename_photo(tx: &Tx<'_>, file: FileId, dirty: &mut Dirty) -> StoreResult<()> {
-    for member in tx.load_memberships(file)? {
+    for member in tx.load_places(file)? {
         if member.listing.is_some() {
             tx.clear_listing(member.album, file)?;
         }
@@ -74,9 +106,14 @@ pub fn rename_photo(tx: &Tx<'_>, file: FileId, dirty: &mut Dirty) -> StoreResult
     relist(tx, file, dirty)
 }
 
-/// Own albums, hidden ones too, and those that somebody shares with us.
-fn is_reachable(album: &AlbumRow) -> bool {
-    album.is_present() && (album.own || album.owner.is_some())
+/// Where a photo has a name: own albums, hidden ones too, those that somebody shares with us, and the trash. With whether
+/// that is one of its links.
+fn reach(rows: &Rows<'_>, no: AlbumNo) -> StoreResult<Option<(PhotoDir, bool)>> {
+    if no == AlbumNo::TRASH {
+        return Ok(PhotoDir::load(rows, no)?.map(|dir| (dir, true)));
+    }
+    let album = rows.load_album(no)?.filter(|album| album.is_present() && (album.own || album.owner.is_some()));
+    Ok(album.map(|album| (PhotoDir::of(&album), album.has_directory())))
 }
 
 fn relist_member(
@@ -85,24 +122,24 @@ fn relist_member(
     shown: &Shown,
     links: u32,
     naming: Naming,
-    album: &AlbumRow,
+    dir: PhotoDir,
     member: MemberRow,
 ) -> StoreResult<()> {
     let Some(listing) = member.listing else {
         // An album that is still being pulled names its members when all are there.
-        let now = album.complete && naming == Naming::Now;
-        return if now { name_member(tx, album, row, shown, links, false) } else { Ok(()) };
+        let now = dir.complete && naming == Naming::Now;
+        return if now { name_member(tx, dir, row, shown, links, false) } else { Ok(()) };
     };
     let is_others =
-        |name: &[u8]| -> StoreResult<bool> { Ok(tx.find_member(album.no, name)?.is_some_and(|owner| owner != row.id)) };
+        |name: &[u8]| -> StoreResult<bool> { Ok(tx.find_member(dir.no, name)?.is_some_and(|owner| owner != row.id)) };
     let clip_name = member.clip.as_ref().map(|clip| clip.name.clone());
     let clip_is_others = clip_name.as_deref().map(&is_others).transpose()?.unwrap_or(false);
     if is_others(&listing.name)? || clip_is_others || clip_name.is_some() != shown.is_pair() {
-        return name_member(tx, album, row, shown, links, false);
+        return name_member(tx, dir, row, shown, links, false);
     }
     let (wanted, wanted_clip) = shown.listings(links, listing.name.clone(), clip_name);
     if wanted != listing || wanted_clip != member.clip {
-        tx.save_listing_facts(album.no, row.id, &wanted, wanted_clip.as_ref())?;
+        tx.save_listing_facts(dir.no, row.id, &wanted, wanted_clip.as_ref())?;
     }
     Ok(())
 }
@@ -111,7 +148,7 @@ fn relist_member(
 /// version caused the suffix, a name freed until the next complete pull goes to it.
 pub fn name_member(
     tx: &Tx<'_>,
-    album: &AlbumRow,
+    dir: PhotoDir,
     row: &FileRow,
     shown: &Shown,
     links: u32,
@@ -121,9 +158,9 @@ pub fn name_member(
     let together = together(row);
     let requests: Vec<NameRequest> = plain.iter().map(|plain| NameRequest { plain: plain.clone(), together }).collect();
     let names = |group_suffix: &dyn Fn(&[u8], i64) -> Option<u32>| {
-        assign_names(&requests, |name| is_taken(tx, album, row.id, name).unwrap_or(true), group_suffix)
+        assign_names(&requests, |name| is_taken(tx, dir, row.id, name).unwrap_or(true), group_suffix)
     };
-    let mut given = names(&|stem, together| tx.find_suffix(album.no, stem, together).unwrap_or(None));
+    let mut given = names(&|stem, together| tx.find_suffix(dir.no, stem, together).unwrap_or(None));
     let suffix = |given: &[Vec<u8>], half: usize| suffix_of(&plain[half], &given[half]);
     if given.len() == 2 && suffix(&given, 0) != suffix(&given, 1) {
         // The suffix of what was shot together is free for one half alone: the halves keep together.
@@ -134,14 +171,14 @@ pub fn name_member(
     let slot = NameSlot { stem, together, suffix, provisional: provisional && suffix > 1 };
     let mut given = given.into_iter();
     let (still, clip) = shown.listings(links, given.next().unwrap_or_else(|| plain[0].clone()), given.next());
-    tx.save_listing(album.no, row.id, (&still, clip.as_ref()), slot)
+    tx.save_listing(dir.no, row.id, (&still, clip.as_ref()), slot)
 }
 
 /// Gives a photo the very name in an album that a person typed, where it is free: one of its own, with a suffix it
 /// has elsewhere, say. A live photo's other half keeps its extension.
 pub fn show_as(tx: &Tx<'_>, album: AlbumNo, file: FileId, name: &[u8], dirty: &mut Dirty) -> StoreResult<()> {
-    let (Some(album), Some(row)) = (tx.load_album(album)?, tx.load_file(file)?) else { return Ok(()) };
-    let Some(MemberRow { listing: Some(still), clip, .. }) = tx.load_member(album.no, file)? else { return Ok(()) };
+    let (Some(dir), Some(row)) = (PhotoDir::load(tx, album)?, tx.load_file(file)?) else { return Ok(()) };
+    let Some(MemberRow { listing: Some(still), clip, .. }) = tx.load_member(album, file)? else { return Ok(()) };
     let Some(shown) = Shown::load(tx, &row)? else { return Ok(()) };
     let (typed, extension) = split_name(name);
     let renamed = |listing: &Listing| match clip {
@@ -152,17 +189,17 @@ pub fn show_as(tx: &Tx<'_>, album: AlbumNo, file: FileId, name: &[u8], dirty: &m
     let is_own = given.iter().any(|given| given == name) || split_name(&still.name).1 == extension;
     let is_so = given.iter().eq(std::iter::once(&still.name).chain(clip.as_ref().map(|clip| &clip.name)));
     for name in &given {
-        if is_so || !is_own || is_taken(tx, &album, file, name)? {
+        if is_so || !is_own || is_taken(tx, dir, file, name)? {
             return Ok(());
         }
     }
     let plain = shown.plain_names(&row);
     let (stem, _) = split_name(&plain[0]);
     let slot = NameSlot { stem, together: together(&row), suffix: suffix_of(&plain[0], &given[0]), provisional: false };
-    dirty.photo(album.no, file);
+    dirty.photo(album, file);
     let mut given = given.into_iter();
     let (still, clip) = shown.listings(still.links, given.next().unwrap_or_else(|| still.name.clone()), given.next());
-    tx.save_listing(album.no, file, (&still, clip.as_ref()), slot)
+    tx.save_listing(album, file, (&still, clip.as_ref()), slot)
 }
 
 /// What was shot in the same second shares a suffix.
@@ -170,9 +207,9 @@ fn together(row: &FileRow) -> i64 {
     row.label.as_ref().map_or(0, |label| label.taken.0.div_euclid(1_000_000))
 }
 
-fn is_taken(rows: &Rows<'_>, album: &AlbumRow, file: FileId, name: &[u8]) -> StoreResult<bool> {
-    let other = rows.find_member(album.no, name)?.is_some_and(|owner| owner != file);
-    Ok(other || rows.find_name(album.ino, name)?.is_some())
+fn is_taken(rows: &Rows<'_>, dir: PhotoDir, file: FileId, name: &[u8]) -> StoreResult<bool> {
+    let other = rows.find_member(dir.no, name)?.is_some_and(|owner| owner != file);
+    Ok(other || rows.find_name(dir.ino, name)?.is_some())
 }
 
 /// Which ` (n)` a name got.

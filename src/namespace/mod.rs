@@ -35,11 +35,12 @@ pub use drops::{Destination, album_named, destination, resolve_album};
 pub use error::NamespaceError;
 pub use facts::RecordFacts;
 pub use members::{
-    Naming, enter, leave, name_album_directory, name_member, relist, relist_naming, rename_photo, settle, show_as,
+    Naming, PhotoDir, enter, leave, name_album_directory, name_member, relist, relist_naming, rename_photo, settle,
+    show_as,
 };
 pub use ops::{
     ALBUM_DELAY, add_photo, delete_album, edit_photo, leave_album, make_album, move_photo, name_album, name_photo,
-    other_homes, shelve_album, special_album, transfer_photo, withdraw_photo,
+    other_homes, restore_photo, shelve_album, special_album, transfer_photo, trash_in_ente, withdraw_photo,
 };
 pub use path::{directory_of, path_of};
 pub use place::{directory_at, free_name, is_name_taken};

@@ -125,6 +125,24 @@ pub fn add_photo(tx: &Tx<'_>, file: FileId, to: AlbumNo, now: Nanos, dirty: &mut
     enter(tx, to, file, dirty)
 }
 
+/// The photo, last in `from`, goes to Ente's trash, out of every album.
+pub fn trash_in_ente(tx: &Tx<'_>, file: FileId, from: AlbumNo, now: Nanos, dirty: &mut Dirty) -> StoreResult<()> {
+    tx.insert_op(&NewOp { file: Some(file), from: Some(from), ..NewOp::new(OpKind::Trash, now.to_timestamp()) })?;
+    dirty.pending();
+    for member in tx.load_memberships(file)?.into_iter().filter(MemberRow::is_visible) {
+        tx.save_member_want(member.album, file, Some(false))?;
+    }
+    enter(tx, AlbumNo::TRASH, file, dirty)
+}
+
+/// The photo comes out of Ente's trash, into an own album.
+pub fn restore_photo(tx: &Tx<'_>, file: FileId, to: AlbumNo, now: Nanos, dirty: &mut Dirty) -> StoreResult<()> {
+    tx.insert_op(&NewOp { file: Some(file), to: Some(to), ..NewOp::new(OpKind::Restore, now.to_timestamp()) })?;
+    dirty.pending();
+    leave(tx, AlbumNo::TRASH, file, dirty)?;
+    enter(tx, to, file, dirty)
+}
+
 /// The photo gets an edited name: one name, in every album.
 pub fn name_photo(tx: &Tx<'_>, file: FileId, name: &str, now: Nanos, dirty: &mut Dirty) -> StoreResult<()> {
     let op = NewOp { file: Some(file), name: Some(name.into()), ..NewOp::new(OpKind::NamePhoto, now.to_timestamp()) };

@@ -5,7 +5,7 @@ use super::dir::{DirInfo, Entry, EntryKey};
 use super::error::NamespaceError;
 use super::path::owner_name;
 use crate::base::{AlbumKind, AlbumNo, FileId, Ino, InoKind, Part, Visibility};
-use crate::store::{AlbumRow, Listing, NodeKind, NodeRow, Owner, Rows, StoreResult};
+use crate::store::{AlbumRow, Listing, MemberRow, NodeKind, NodeRow, Owner, Rows, StoreResult};
 use crate::tree::{DirKind, FixedPlace, Period};
 use std::collections::HashMap;
 
@@ -33,7 +33,9 @@ impl<'a> Projector<'a> {
         match (info.kind, info.album) {
             (DirKind::SharedList, _) if ino == FixedPlace::Shared.ino() => self.push_owners(&mut entries)?,
             (DirKind::AlbumList(_) | DirKind::SharedList, _) => self.push_albums(ino, &mut entries)?,
-            (DirKind::Album(_) | DirKind::SharedAlbum(_), Some(album)) => self.push_photos(album, &mut entries)?,
+            (DirKind::Album(_) | DirKind::SharedAlbum(_) | DirKind::Trash, Some(album)) => {
+                self.push_photos(album, &mut entries)?
+            }
             (DirKind::Timeline, _) => self.push_timeline(ino, &mut entries)?,
             _ => {}
         }
@@ -81,6 +83,7 @@ impl<'a> Projector<'a> {
             FixedPlace::TrashFiles => (DirKind::TrashFiles, None),
             FixedPlace::TrashInfo => (DirKind::Local, None),
             FixedPlace::DotEntefs => (DirKind::Generated, None),
+            FixedPlace::Trash => return self.trash_info(),
             FixedPlace::Uncategorized => {
                 (DirKind::Album(AlbumKind::Uncategorized), self.rows.load_special_album(AlbumKind::Uncategorized)?)
             }
@@ -93,6 +96,15 @@ impl<'a> Projector<'a> {
             return Err(NamespaceError::Untrusted(place.ino()));
         }
         Ok(DirInfo { ino: place.ino(), kind, album: special.map(|album| album.no), parent: place.parent().ino() })
+    }
+
+    fn trash_info(&self) -> Result<DirInfo, NamespaceError> {
+        let place = FixedPlace::Trash;
+        if !self.rows.load_trash_complete()? {
+            return Err(NamespaceError::Untrusted(place.ino()));
+        }
+        let (album, parent) = (Some(AlbumNo::TRASH), place.parent().ino());
+        Ok(DirInfo { ino: place.ino(), kind: DirKind::Trash, album, parent })
     }
 
     fn fixed(&self, dir: Ino) -> Vec<(Entry, Attr)> {
@@ -217,7 +229,7 @@ impl<'a> Projector<'a> {
     /// What an album's directory shows of a photo, a local name of the same spelling aside: the photo or its still,
     /// and its clip.
     pub(super) fn photo(&self, album: AlbumNo, file: FileId) -> StoreResult<[Option<(Entry, Attr)>; 2]> {
-        let member = self.rows.load_member(album, file)?.filter(crate::store::MemberRow::is_visible);
+        let member = self.rows.load_member(album, file)?.filter(MemberRow::is_visible);
         let Some(member) = member else { return Ok([None, None]) };
         let still = if member.clip.is_some() { Part::Still } else { Part::Whole };
         Ok([self.listed(file, still, member.listing)?, self.listed(file, Part::Clip, member.clip)?])
@@ -262,8 +274,9 @@ impl<'a> Projector<'a> {
     }
 
     fn links(&self, file: FileId) -> StoreResult<u32> {
-        let memberships = self.rows.load_memberships(file)?;
-        Ok(memberships.into_iter().find(|member| member.is_visible()).and_then(|m| m.listing).map_or(0, |l| l.links))
+        let places = self.rows.load_places(file)?;
+        let mut listings = places.into_iter().filter(MemberRow::is_visible).filter_map(|member| member.listing);
+        Ok(listings.next().map_or(0, |listing| listing.links))
     }
 }
 

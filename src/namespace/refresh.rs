@@ -5,6 +5,7 @@ use super::attr::Attr;
 use super::change::{Dirty, Invalidation};
 use super::dir::{DirInfo, Entry, EntryKey};
 use super::error::NamespaceError;
+use super::members::PhotoDir;
 use super::project::{BuiltDir, Projector};
 use crate::base::{AlbumNo, FileId, Ino};
 use crate::store::{Rows, StoreResult};
@@ -138,8 +139,8 @@ impl Namespace {
             let info = match dirs.entry(album) {
                 hash_map::Entry::Occupied(known) => known.into_mut(),
                 hash_map::Entry::Vacant(unknown) => {
-                    let ino = rows.load_album(album)?.map(|album| album.ino);
-                    unknown.insert(ino.and_then(|ino| self.known_dir(ino)))
+                    let dir = PhotoDir::load(rows, album)?;
+                    unknown.insert(dir.and_then(|dir| self.known_dir(dir.ino())))
                 }
             };
             let Some(info) = info else { continue };
@@ -251,7 +252,7 @@ impl Namespace {
 
     fn forget(&self, rows: &Rows<'_>, dirty: &Dirty, told: &mut Vec<Invalidation>) {
         let albums = dirty.photos.iter().map(|(album, _)| album);
-        let album_dirs = albums.filter_map(|album| rows.load_album(*album).ok().flatten()).map(|album| album.ino);
+        let album_dirs = albums.filter_map(|album| PhotoDir::load(rows, *album).ok().flatten()).map(|dir| dir.ino());
         let named = dirty.names.iter().map(|(dir, _)| *dir);
         let dirs: HashSet<Ino> =
             album_dirs.chain(named).chain(dirty.dirs.iter().copied()).chain(self.memo.read().album_lists()).collect();

@@ -137,6 +137,7 @@ fn the_root_shows_the_fixed_places() {
             "STATUS.txt",
             "Shared",
             "Timeline",
+            "Trash",
             "Uncategorized"
         ]
     );
@@ -292,6 +293,37 @@ fn an_album_that_is_not_pulled_completely_is_never_shown_partial() {
     });
     let refused = house.names.lookup(FixedPlace::Uncategorized.ino(), b"x");
     assert!(matches!(refused, Err(NamespaceError::Untrusted(_))));
+}
+
+/// What is in it is no membership: it is nobody's home, and named like all else.
+#[test]
+fn the_trash_is_not_shown_before_it_is_pulled_and_equal_names_are_told_apart() {
+    let house = House::new();
+    let album = house.album("Summer", AlbumKind::Album, SUMMER);
+    let trash = FixedPlace::Trash.ino();
+    let (first, second) = (house.photo(1, "a.jpg"), house.photo(2, "a.jpg"));
+    assert!(matches!(house.names.lookup(trash, b"a.jpg"), Err(NamespaceError::Untrusted(_))));
+    house.change(|tx, dirty| {
+        dirty.dir(trash);
+        tx.save_trash_complete()
+    });
+    assert!(house.shown(trash).is_empty());
+    for file in [first, second] {
+        house.put(AlbumNo::TRASH, file);
+    }
+    assert_eq!(house.shown(trash), ["a (2).jpg", "a.jpg"]);
+    let told = house.told();
+    assert!(told.is_empty(), "the kernel had none of it: {told:?}");
+    let memberships = house.names.store().read(|rows| rows.load_memberships(first)).unwrap();
+    assert!(memberships.is_empty() && house.names.store().read(|rows| rows.count_photos()).unwrap() == 0);
+
+    let to = album;
+    house.change(|tx, dirty| restore_photo(tx, first, to, Nanos(7), dirty));
+    assert_eq!((house.shown(trash), house.shown(SUMMER)), (vec!["a (2).jpg".into()], vec!["a.jpg".into()]));
+    assert!(house.told().contains(&Invalidation::Gone { dir: trash, name: name("a.jpg") }));
+    house.change(|tx, dirty| trash_in_ente(tx, first, album, Nanos(8), dirty));
+    assert_eq!((house.shown(trash), house.shown(SUMMER)), (vec!["a (2).jpg".into(), "a.jpg".into()], vec![]));
+    assert_eq!(house.find(trash, "a.jpg").map(|(_, attr)| attr.links), Some(1));
 }
 
 #[test]

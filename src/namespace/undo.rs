@@ -5,7 +5,8 @@ use super::Namespace;
 use super::change::{Dirty, Origin};
 use super::members::name_album_directory;
 use super::ops::{
-    ALBUM_DELAY, add_photo, make_album, name_album, name_photo, shelve_album, transfer_photo, withdraw_photo,
+    ALBUM_DELAY, add_photo, make_album, name_album, name_photo, restore_photo, shelve_album, transfer_photo,
+    withdraw_photo,
 };
 use super::place::{directory_at, free_name, is_name_taken};
 use crate::base::{AlbumKind, AlbumNo, FileId, Ino, JournalNo, Nanos, Printable, Timestamp, Visibility};
@@ -145,8 +146,11 @@ fn take_back_latest(
 fn take_back(tx: &Tx<'_>, line: &JournalRow, context: &UndoContext<'_>, dirty: &mut Dirty) -> StoreResult<Outcome> {
     let now = context.now;
     match &line.change {
-        Change::Left { file, album } => bring_back(tx, *file, *album, None, now, dirty),
-        Change::Moved { file, from, to, joined } => bring_back(tx, *file, *from, Some((*to, *joined)), now, dirty),
+        Change::Left { file, album } => bring_back(tx, *file, *album, None, false, now, dirty),
+        Change::Trashed { file, album } => bring_back(tx, *file, *album, None, true, now, dirty),
+        Change::Moved { file, from, to, joined } => {
+            bring_back(tx, *file, *from, Some((*to, *joined)), false, now, dirty)
+        }
         Change::Joined { file, album } => take_out(tx, *file, *album, now, dirty),
         Change::PhotoNamed { file, was } => name_photo_again(tx, *file, was, now, dirty),
         Change::AlbumNamed { album, was } => name_album_again(tx, *album, was, now, dirty),
@@ -157,12 +161,13 @@ fn take_back(tx: &Tx<'_>, line: &JournalRow, context: &UndoContext<'_>, dirty: &
     }
 }
 
-/// A photo comes back to the album it left.
+/// A photo comes back to the album it left; `trashed`: out of Ente's trash.
 fn bring_back(
     tx: &Tx<'_>,
     file: FileId,
     old: AlbumNo,
     new: Option<(AlbumNo, bool)>,
+    trashed: bool,
     now: Nanos,
     dirty: &mut Dirty,
 ) -> StoreResult<Outcome> {
@@ -175,11 +180,13 @@ fn bring_back(
         in_old: is_in(old),
         in_new: new.is_some_and(|(new, _)| is_in(new)),
         anywhere: members.iter().any(MemberRow::is_visible),
+        trashed: trashed && tx.is_in_trash(file)?,
     };
     let joined = new.is_some_and(|(_, joined)| joined);
     match (plan_return(places, joined), new) {
         (Return::Gone, _) => return Ok(Outcome::LeftOut("photos that were deleted meanwhile".into())),
         (Return::Nothing, _) => return Ok(Outcome::Nothing),
+        (Return::Restore, _) => restore_photo(tx, file, old, now, dirty)?,
         (Return::Add, _) | (_, None) => add_photo(tx, file, old, now, dirty)?,
         (Return::MoveBack, Some((new, _))) => transfer_photo(tx, file, new, old, now, dirty)?,
         (Return::Leave, Some((new, _))) => withdraw_photo(tx, new, file, now, dirty)?,
@@ -201,7 +208,9 @@ fn take_out(tx: &Tx<'_>, file: FileId, album: AlbumNo, now: Nanos, dirty: &mut D
 }
 
 fn name_photo_again(tx: &Tx<'_>, file: FileId, was: &str, now: Nanos, dirty: &mut Dirty) -> StoreResult<Outcome> {
-    let Some(row) = tx.load_file(file)?.filter(|row| !row.trashed) else {
+    // One that comes back from the trash is in an album again, whatever the server last said.
+    let is_somewhere = tx.load_memberships(file)?.iter().any(MemberRow::is_visible);
+    let Some(row) = tx.load_file(file)?.filter(|row| !row.trashed || is_somewhere) else {
         return Ok(Outcome::LeftOut("photos that were deleted meanwhile".into()));
     };
     let known = row.label.as_ref().map(Label::display_name);

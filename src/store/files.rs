@@ -18,6 +18,8 @@ pub struct FileRow {
     pub label: Option<Label>,
     pub hidden: bool,
     pub trashed: bool,
+    /// Of one in Ente's trash: when it is deleted for good.
+    pub delete_by: Option<Timestamp>,
     pub stand_in: bool,
     /// Another version took its place here.
     pub previous: bool,
@@ -61,7 +63,7 @@ pub struct RawRecord {
     pub private: Option<RawMagic>,
 }
 
-const COLUMNS: &str = "id, own, kind, hidden, trashed, stand_in, previous, content, want_name, label";
+const COLUMNS: &str = "id, own, kind, hidden, trashed, stand_in, previous, content, want_name, label, delete_by";
 
 fn spot(id: FileId, column: &'static str) -> Spot {
     Spot::new("files", column, id.0)
@@ -92,6 +94,7 @@ impl Rows<'_> {
             stand_in: row.get(5)?,
             previous: row.get(6)?,
             content: row.get::<_, Option<i64>>(7)?.map(ContentNo),
+            delete_by: row.get::<_, Option<i64>>(10)?.map(Timestamp),
             want_name: want_name.map(|sealed| self.seals.open_text(spot(id, "want_name"), &sealed)).transpose()?,
         })
     }
@@ -143,24 +146,25 @@ impl Rows<'_> {
             Ok(self.conn.prepare_cached(&sql)?.query_row([], |row| row.get(0))?)
         };
         Ok(FileCounts {
-            stand_ins: count("stand_in AND own")?,
+            stand_ins: count("stand_in AND own AND NOT trashed")?,
             previous: count("previous AND NOT trashed")?,
             live_photos: count("kind = 2 AND content IS NULL AND NOT trashed")?,
-            unreadable: count("kind IS NULL")?,
+            unreadable: count("kind IS NULL AND NOT trashed")?,
         })
     }
 
     /// How many photos there are, counted no further than `most`.
     pub fn count_photos_up_to(&self, most: u64) -> StoreResult<u64> {
         let sql = "SELECT count(*) FROM (SELECT DISTINCT file FROM members \
-                   WHERE coalesce(want, live) = 1 AND listing IS NOT NULL LIMIT ?1)";
+                   WHERE album <> 0 AND coalesce(want, live) = 1 AND listing IS NOT NULL LIMIT ?1)";
         Ok(self.conn.prepare_cached(sql)?.query_row([most], |row| row.get(0))?)
     }
 
     /// Photos that are a live member of an own album.
     pub fn count_photos(&self) -> StoreResult<u64> {
         let mut query = self.conn.prepare_cached(
-            "SELECT count(DISTINCT file) FROM members WHERE coalesce(want, live) = 1 AND listing IS NOT NULL",
+            "SELECT count(DISTINCT file) FROM members \
+             WHERE album <> 0 AND coalesce(want, live) = 1 AND listing IS NOT NULL",
         )?;
         Ok(query.query_row([], |row| row.get(0))?)
     }
@@ -242,6 +246,11 @@ impl Tx<'_> {
 
     pub fn save_file_trashed(&self, id: FileId, trashed: bool) -> StoreResult<()> {
         self.set_file(id, "trashed", trashed)
+    }
+
+    /// When it is deleted for good; `None` where it is not in the trash.
+    pub fn save_file_delete_by(&self, id: FileId, at: Option<Timestamp>) -> StoreResult<()> {
+        self.set_file(id, "delete_by", at.map(|at| at.0))
     }
 
     pub fn save_file_previous(&self, id: FileId) -> StoreResult<()> {

@@ -40,6 +40,11 @@ pub enum Change {
     AlbumRemoved {
         album: AlbumNo,
     },
+    /// The photo went to Ente's trash; the album had it.
+    Trashed {
+        file: FileId,
+        album: AlbumNo,
+    },
     /// The album was so visible.
     AlbumShelved {
         album: AlbumNo,
@@ -94,6 +99,7 @@ impl Change {
             Self::AlbumNamed { album, was } => {
                 Columns { kind: 4, album: Some(album), was: Some(was.into_bytes()), ..none }
             }
+            Self::Trashed { file, album } => Columns { kind: 9, file: Some(file), album: Some(album), ..none },
             Self::AlbumRemoved { album } => Columns { kind: 5, album: Some(album), ..none },
             Self::AlbumShelved { album, was } => {
                 Columns { kind: 8, album: Some(album), was: Some(was.to_wire().to_string().into_bytes()), ..none }
@@ -120,6 +126,7 @@ impl Columns {
                 let was = text(self.was)?.parse().ok()?;
                 Change::AlbumShelved { album: self.album?, was: Visibility::from_wire(was) }
             }
+            9 => Change::Trashed { file: self.file?, album: self.album? },
             _ => return None,
         })
     }

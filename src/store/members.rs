@@ -1,4 +1,5 @@
-//! Memberships: which photo is in which album, as the server said and as pending changes make it.
+//! Memberships: which photo is in which album, as the server said and as pending changes make it. What is in Ente's
+//! trash is kept the same way, under [`AlbumNo::TRASH`]; it is no membership, and only who names it is told of it.
 
 use super::error::StoreResult;
 use super::listing::Listing;
@@ -77,7 +78,17 @@ impl Rows<'_> {
 
     /// All memberships of a photo, those that ended too.
     pub fn load_memberships(&self, file: FileId) -> StoreResult<Vec<MemberRow>> {
+        self.load_members("file = ?1 AND album <> 0", [file.0])
+    }
+
+    /// The same, and Ente's trash as one of them.
+    pub fn load_places(&self, file: FileId) -> StoreResult<Vec<MemberRow>> {
         self.load_members("file = ?1", [file.0])
+    }
+
+    /// Whether a photo is in Ente's trash, as far as this machine wants it to be.
+    pub fn is_in_trash(&self, file: FileId) -> StoreResult<bool> {
+        Ok(self.load_member(AlbumNo::TRASH, file)?.is_some_and(|member| member.is_visible()))
     }
 
     /// Calls `each` for everything that an album's directory shows, in the order of the file numbers; of a live photo
@@ -114,7 +125,7 @@ impl Rows<'_> {
     pub fn load_shared_members(&self, album: AlbumNo) -> StoreResult<Vec<FileId>> {
         let mut query = self.conn.prepare_cached(
             "SELECT m.file FROM members m WHERE m.album = ?1 \
-             AND EXISTS (SELECT 1 FROM members o WHERE o.file = m.file AND o.album <> ?1)",
+             AND EXISTS (SELECT 1 FROM members o WHERE o.file = m.file AND o.album NOT IN (0, ?1))",
         )?;
         let rows = query.query_map([album.0], |row| Ok(FileId(row.get(0)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)

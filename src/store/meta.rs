@@ -94,6 +94,11 @@ impl Rows<'_> {
         self.load_time("pull.last")
     }
 
+    /// Whether all of Ente's trash has been pulled once.
+    pub fn load_trash_complete(&self) -> StoreResult<bool> {
+        Ok(self.get_meta("trash.complete")?.unwrap_or(false))
+    }
+
     /// When everything was last asked for from the beginning.
     pub fn load_last_full_pull(&self) -> StoreResult<Option<Timestamp>> {
         self.load_time("pull.full")
@@ -157,6 +162,10 @@ impl Tx<'_> {
 
     pub fn save_last_pull(&self, at: Timestamp) -> StoreResult<()> {
         self.set_meta("pull.last", at.0)
+    }
+
+    pub fn save_trash_complete(&self) -> StoreResult<()> {
+        self.set_meta("trash.complete", true)
     }
 
     pub fn save_last_full_pull(&self, at: Timestamp) -> StoreResult<()> {

@@ -27,10 +27,14 @@ pub enum OpKind {
     ShelveAlbum,
     /// `file`, an own one, leaves `from`, which is somebody else's.
     LeaveShared,
+    /// `file`, last in `from`, goes to Ente's trash, out of all albums; one that has another home by then leaves `from`.
+    Trash,
+    /// `file` comes out of Ente's trash, into `to`.
+    Restore,
 }
 
 impl OpKind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Leave,
         Self::Move,
         Self::Add,
@@ -40,6 +44,8 @@ impl OpKind {
         Self::EditPhoto,
         Self::ShelveAlbum,
         Self::LeaveShared,
+        Self::Trash,
+        Self::Restore,
     ];
 
     fn from_row(value: i64) -> Option<Self> {
@@ -58,6 +64,17 @@ pub struct OpRow {
     pub name: Option<String>,
     pub due: Timestamp,
     pub attempts: u32,
+}
+
+impl OpRow {
+    /// Whether it changes what this album, or the trash, has of its photo.
+    pub fn touches(&self, album: AlbumNo) -> bool {
+        match self.kind {
+            OpKind::Trash => true,
+            OpKind::Restore => album == AlbumNo::TRASH || self.to == Some(album),
+            _ => self.from == Some(album) || self.to == Some(album),
+        }
+    }
 }
 
 /// A change to be stored.

@@ -31,6 +31,15 @@ impl OpenRow {
         Self { open, cipher_size: size.filter(|size| *size > 0), halves: None, file }
     }
 
+    /// Of which nothing is to be opened, or can be.
+    pub(super) fn closed(file: File) -> Self {
+        Self { file, open: None, cipher_size: None, halves: None }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     pub(super) fn updation(&self) -> Timestamp {
         self.file.updation_time
     }
@@ -63,7 +72,6 @@ impl OpenRow {
 
 /// What applying needs to know.
 pub(super) struct Applying<'a> {
-    pub(super) album: AlbumNo,
     pub(super) user: UserId,
     pub(super) rules: &'a DropRules,
     pub(super) now: Nanos,
@@ -84,10 +92,11 @@ pub(super) enum Outcome {
 pub(super) fn apply_row(
     tx: &Tx<'_>,
     context: &Applying<'_>,
+    album: AlbumNo,
     row: &OpenRow,
     dirty: &mut Dirty,
 ) -> Result<Outcome, StepError> {
-    let (album, file) = (context.album, row.file.id);
+    let file = row.file.id;
     let member = tx.load_member(album, file)?;
     let live = !row.file.is_deleted;
     if member.as_ref().is_some_and(|member| member.updation == row.updation() && member.live == live) {
@@ -106,7 +115,7 @@ pub(super) fn apply_row(
         return Ok(Outcome::Applied);
     }
     let known = tx.load_file(file)?;
-    if known.is_none() && finish_own_upload(tx, context, &row.file, dirty)? {
+    if known.is_none() && finish_own_upload(tx, context, row, dirty)? {
         tx.save_member(album, file, true, row.updation())?;
         relist(tx, file, dirty)?;
         return Ok(Outcome::Applied);
@@ -121,7 +130,13 @@ pub(super) fn apply_row(
 }
 
 /// A photo that this machine sent and had no answer for (I15): known by its wrapped key.
-fn finish_own_upload(tx: &Tx<'_>, context: &Applying<'_>, file: &File, dirty: &mut Dirty) -> Result<bool, StepError> {
+pub(super) fn finish_own_upload(
+    tx: &Tx<'_>,
+    context: &Applying<'_>,
+    row: &OpenRow,
+    dirty: &mut Dirty,
+) -> Result<bool, StepError> {
+    let file = &row.file;
     if file.owner_id != context.user {
         return Ok(false);
     }
@@ -131,7 +146,7 @@ fn finish_own_upload(tx: &Tx<'_>, context: &Applying<'_>, file: &File, dirty: &m
 }
 
 /// Stores record and content. Answers whether the photo has another name now.
-fn save_photo(
+pub(super) fn save_photo(
     tx: &Tx<'_>,
     context: &Applying<'_>,
     row: &OpenRow,

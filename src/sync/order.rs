@@ -1,19 +1,21 @@
 //! Which pending changes may go out: those of a photo in the order they were made, and those of an album itself after
 //! everything that takes photos out of it, because only an empty album is deleted.
 
-use crate::store::OpRow;
+use crate::store::{OpKind, OpRow};
 use crate::wire::BATCH;
 use std::collections::HashSet;
 
 /// The changes, in order, that nothing earlier holds back.
 pub(super) fn unblocked(ops: Vec<OpRow>) -> Vec<OpRow> {
-    let (mut photos, mut albums) = (HashSet::new(), HashSet::new());
+    let (mut photos, mut albums, mut trashing) = (HashSet::new(), HashSet::new(), false);
     let mut free = Vec::new();
     for op in ops {
         let held = match op.file {
             Some(file) => !photos.insert(file),
-            None => op.from.is_some_and(|album| albums.contains(&album)),
+            // What goes to the trash leaves all its albums.
+            None => trashing && op.kind == OpKind::DeleteAlbum || op.from.is_some_and(|album| albums.contains(&album)),
         };
+        trashing |= op.kind == OpKind::Trash;
         albums.extend(op.from);
         if !held {
             free.push(op);
@@ -41,7 +43,6 @@ fn goes_with(first: &OpRow, op: &OpRow) -> bool {
 mod tests {
     use super::*;
     use crate::base::{AlbumNo, FileId, OpNo, Timestamp};
-    use crate::store::OpKind;
 
     fn op(no: i64, kind: OpKind, file: Option<i64>, from: i64, to: Option<i64>) -> OpRow {
         OpRow {
@@ -86,5 +87,7 @@ mod tests {
         ];
         assert_eq!(numbers(&unblocked(ops)), [1, 3, 4]);
         assert_eq!(numbers(&first_batch(unblocked(vec![op(2, OpKind::DeleteAlbum, None, 1, None)]))), [2]);
+        let ops = vec![op(1, OpKind::Trash, Some(7), 1, None), op(2, OpKind::DeleteAlbum, None, 2, None)];
+        assert_eq!(numbers(&unblocked(ops)), [1], "the photo may be in that album, too");
     }
 }

@@ -8,12 +8,12 @@ use super::apply::{Applying, OpenRow, Outcome, apply_row};
 use crate::account::{AccountError, AccountKeys};
 use crate::base::sync::Mutex;
 use crate::base::{AlbumId, AlbumNo, Clock, FileId, Timestamp};
-use crate::namespace::{Namespace, Origin, Shown, name_album_directory, name_member, relist};
+use crate::namespace::{Namespace, Origin, PhotoDir, Shown, name_album_directory, name_member, relist};
 use crate::remote::{RemoteApi, RemoteError};
 use crate::store::{AlbumRow, AlbumState, Counter, Cursor, Store, StoreError, Tx};
 use crate::tree::DropRules;
 use crate::upload::{AlbumMaker, Pull, StepError};
-use crate::wire::{File, TrashRow};
+use crate::wire::File;
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use thiserror::Error;
 /// Stamps commit at most so late.
 const OVERLAP: Duration = Duration::from_secs(10 * 60);
 /// Rows in one transaction: writers in the mount wait no longer for it.
-const BATCH: usize = 250;
+pub(super) const BATCH: usize = 250;
 /// Albums whose diffs are fetched at once.
 const ALBUMS_AT_ONCE: usize = 4;
 /// Sizes of very old files, asked for one by one.
@@ -80,7 +80,7 @@ pub struct Sync {
     pub(super) keys: Arc<AccountKeys>,
     pub(super) albums: Arc<AlbumMaker>,
     pub(super) clock: Arc<dyn Clock>,
-    rules: DropRules,
+    pub(super) rules: DropRules,
     /// One pull at a time; the moment the last complete one began.
     turn: tokio::sync::Mutex<()>,
     began: Mutex<Option<Instant>>,
@@ -142,7 +142,7 @@ impl Sync {
         let began = Instant::now();
         self.pull_albums(reach).await?;
         self.pull_changes(reach).await?;
-        self.pull_trash().await?;
+        self.pull_trash(reach).await?;
         self.settle_names()?;
         let now = self.clock.now();
         self.store().write(|tx| {
@@ -268,8 +268,7 @@ impl Sync {
         cursor: Timestamp,
         confirmed: bool,
     ) -> Result<Option<Timestamp>, SyncError> {
-        let context =
-            Applying { album, user: self.keys.user, rules: &self.rules, now: self.clock.now_nanos(), confirmed };
+        let context = Applying { user: self.keys.user, rules: &self.rules, now: self.clock.now_nanos(), confirmed };
         let mut doubtful: Option<Timestamp> = None;
         let mut batches = rows.chunks(BATCH).peekable();
         if batches.peek().is_none() {
@@ -279,7 +278,7 @@ impl Sync {
             let last = batches.peek().is_none();
             self.namespace.commit(Origin::Elsewhere, |tx, dirty| {
                 for row in batch {
-                    if apply_row(tx, &context, row, dirty)? == Outcome::Doubtful {
+                    if apply_row(tx, &context, album, row, dirty)? == Outcome::Doubtful {
                         doubtful = Some(doubtful.map_or(row.updation(), |oldest| oldest.min(row.updation())));
                     }
                 }
@@ -290,7 +289,7 @@ impl Sync {
         Ok(doubtful)
     }
 
-    async fn ask_sizes(&self, rows: &mut [OpenRow]) -> Result<(), SyncError> {
+    pub(super) async fn ask_sizes(&self, rows: &mut [OpenRow]) -> Result<(), SyncError> {
         let lacking: Vec<FileId> = rows.iter().filter_map(OpenRow::lacks_size).collect();
         if lacking.is_empty() {
             return Ok(());
@@ -355,33 +354,6 @@ impl Sync {
         Ok(())
     }
 
-    async fn pull_trash(&self) -> Result<(), SyncError> {
-        loop {
-            let cursor = self.store().read(|rows| rows.load_cursor(Cursor::Trash))?;
-            let page = self.remote.fetch_trash(cursor).await?;
-            let Some(newest) = page.last else { return Ok(()) };
-            for batch in page.rows.chunks(BATCH) {
-                self.apply_trash(batch)?;
-            }
-            self.store().write(|tx| tx.save_cursor(Cursor::Trash, newest.max(cursor)))?;
-            if !page.has_more || newest <= cursor {
-                return Ok(());
-            }
-        }
-    }
-
-    fn apply_trash(&self, rows: &[TrashRow]) -> Result<(), SyncError> {
-        self.namespace.commit(Origin::Elsewhere, |tx, _| {
-            for row in rows {
-                // Of what was never here nothing need be known; what is restored comes back by its album.
-                if tx.load_file(row.file.id)?.is_some() {
-                    tx.save_file_trashed(row.file.id, !row.is_restored)?;
-                }
-            }
-            Ok(())
-        })
-    }
-
     /// What the account holds and may hold.
     ///
     /// # Errors
@@ -414,7 +386,7 @@ impl Pull for Arc<Sync> {
     }
 }
 
-fn from(cursor: Timestamp, reach: Reach) -> Timestamp {
+pub(super) fn from(cursor: Timestamp, reach: Reach) -> Timestamp {
     match reach {
         Reach::New => cursor,
         Reach::Overlap => cursor.saturating_sub(OVERLAP).max(Timestamp::ZERO),
@@ -423,16 +395,18 @@ fn from(cursor: Timestamp, reach: Reach) -> Timestamp {
 }
 
 /// `late`: the album was complete before, so a suffix may be another machine's new version passing by.
-fn name_batch(tx: &Tx<'_>, album: AlbumNo, files: &[FileId], late: bool) -> Result<(), StoreError> {
-    let Some(row) = tx.load_album(album)? else { return Ok(()) };
+pub(super) fn name_batch(tx: &Tx<'_>, album: AlbumNo, files: &[FileId], late: bool) -> Result<(), StoreError> {
+    let Some(dir) = PhotoDir::load(tx, album)? else { return Ok(()) };
     for file in files {
         let Some(photo) = tx.load_file(*file)? else { continue };
         let Some(shown) = Shown::load(tx, &photo)? else { continue };
-        name_member(tx, &row, &photo, &shown, 1, late)?;
+        name_member(tx, dir, &photo, &shown, 1, late)?;
     }
     Ok(())
 }
 
-async fn on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SyncError> {
+pub(super) async fn on_blocking_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, SyncError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| SyncError::Interrupted)
 }

@@ -97,7 +97,7 @@ impl Sync {
         Ok(call.map(|call| Batch { ops: batch, call }))
     }
 
-    async fn push_batch(&self, batch: &Batch) -> Pushed {
+    async fn push_batch(self: &Arc<Self>, batch: &Batch) -> Pushed {
         let attempts = batch.ops.first().map_or(0, |op| op.attempts);
         let outcome = self.send(batch).await;
         match outcome {
@@ -111,7 +111,7 @@ impl Sync {
                     Pushed::Later(Duration::from_secs(60))
                 }
                 // The server has something else than we believe: see, and try once more.
-                Answer::PullAndCompare | Answer::Retarget if attempts < 2 => Pushed::Later(Duration::ZERO),
+                Answer::PullAndCompare | Answer::Retarget if attempts < 2 => self.look_again().await,
                 _ => Pushed::Refused(error.to_string()),
             },
             Err(error) => {
@@ -121,7 +121,18 @@ impl Sync {
         }
     }
 
-    async fn send(&self, batch: &Batch) -> Result<(), SyncError> {
+    /// What the server has now is pulled before the next try; where that does not succeed, the try waits.
+    async fn look_again(self: &Arc<Self>) -> Pushed {
+        match self.pull(Reach::Overlap).await {
+            Ok(()) => Pushed::Later(Duration::ZERO),
+            Err(error) => {
+                tracing::info!(%error, "what the server has now could not be pulled yet");
+                Pushed::Later(wait_for(0))
+            }
+        }
+    }
+
+    async fn send(self: &Arc<Self>, batch: &Batch) -> Result<(), SyncError> {
         let Some(first) = batch.ops.first() else { return Ok(()) };
         let files: Vec<FileId> = batch.ops.iter().filter_map(|op| op.file).collect();
         match first.kind {
@@ -133,6 +144,8 @@ impl Sync {
             OpKind::DeleteAlbum => self.send_deletion(first).await,
             OpKind::ShelveAlbum => self.send_visibility(first).await,
             OpKind::LeaveShared => self.send_leave_shared(first, files).await,
+            OpKind::Trash => self.send_trash(first, &files).await,
+            OpKind::Restore => self.send_restore(&batch.ops).await,
         }
     }
 
@@ -153,7 +166,12 @@ impl Sync {
         self.send_move(Some(from), Some(planned), files).await
     }
 
-    async fn send_move(&self, from: Option<AlbumNo>, to: Option<AlbumNo>, files: &[FileId]) -> Result<(), SyncError> {
+    pub(super) async fn send_move(
+        &self,
+        from: Option<AlbumNo>,
+        to: Option<AlbumNo>,
+        files: &[FileId],
+    ) -> Result<(), SyncError> {
         let (Some(from), Some(to)) = (from, to) else { return Ok(()) };
         let (from_id, to_id) = (self.remote_id(from).await?, self.remote_id(to).await?);
         if from_id == to_id {
@@ -163,13 +181,13 @@ impl Sync {
         Ok(self.remote.move_files(&request).await?)
     }
 
-    async fn send_add(&self, to: Option<AlbumNo>, files: &[FileId]) -> Result<(), SyncError> {
+    pub(super) async fn send_add(&self, to: Option<AlbumNo>, files: &[FileId]) -> Result<(), SyncError> {
         let Some(to) = to else { return Ok(()) };
         let request = AddFiles { collection_id: self.remote_id(to).await?, files: self.wrap(to, files)? };
         Ok(self.remote.add_files(&request).await?)
     }
 
-    async fn remote_id(&self, album: AlbumNo) -> Result<AlbumId, SyncError> {
+    pub(super) async fn remote_id(&self, album: AlbumNo) -> Result<AlbumId, SyncError> {
         // One look: between two, a person can remove the album, and what leaves it would be refused. One that is to be
         // deleted next is still there: what leaves it goes before.
         let row = self.store().read(|rows| rows.load_album(album))?;
@@ -186,7 +204,7 @@ impl Sync {
         }
     }
 
-    fn wrap(&self, album: AlbumNo, files: &[FileId]) -> Result<Vec<WrappedFile>, SyncError> {
+    pub(super) fn wrap(&self, album: AlbumNo, files: &[FileId]) -> Result<Vec<WrappedFile>, SyncError> {
         let wrapped = self.store().read(|rows| {
             let Some(key) = rows.load_album_key(album)? else { return Ok(None) };
             let mut wrapped = Vec::with_capacity(files.len());
@@ -308,7 +326,7 @@ impl Sync {
     }
 
     /// The view goes back to what the server has, and `status` says why.
-    fn refuse(&self, ops: &[OpRow], why: &str) -> Result<(), SyncError> {
+    pub(super) fn refuse(&self, ops: &[OpRow], why: &str) -> Result<(), SyncError> {
         let now = self.clock.now();
         self.namespace.commit(Origin::Elsewhere, |tx, dirty| {
             for op in ops {
@@ -344,6 +362,8 @@ fn call_of(kind: OpKind) -> Call {
         OpKind::NamePhoto | OpKind::EditPhoto => Call::PublicMagic,
         OpKind::NameAlbum | OpKind::ShelveAlbum => Call::RenameAlbum,
         OpKind::DeleteAlbum => Call::DeleteAlbum,
+        OpKind::Trash => Call::Trash,
+        OpKind::Restore => Call::Restore,
     }
 }
 
@@ -354,9 +374,19 @@ fn settle_op(tx: &Tx<'_>, op: &OpRow, dirty: &mut Dirty) -> Result<(), StoreErro
             let Some(file) = op.file else { return Ok(()) };
             let later = tx.load_ops_of_file(file)?;
             for album in [op.from, op.to].into_iter().flatten() {
-                let pending = later.iter().any(|op| op.from == Some(album) || op.to == Some(album));
-                if !pending && tx.load_member(album, file)?.is_some() {
+                if !later.iter().any(|op| op.touches(album)) && tx.load_member(album, file)?.is_some() {
                     settle(tx, album, file, dirty)?;
+                }
+            }
+            Ok(())
+        }
+        OpKind::Trash | OpKind::Restore => {
+            let Some(file) = op.file else { return Ok(()) };
+            let later = tx.load_ops_of_file(file)?;
+            for member in tx.load_places(file)? {
+                let touched = member.want.is_some() && op.touches(member.album);
+                if touched && !later.iter().any(|op| op.touches(member.album)) {
+                    settle(tx, member.album, file, dirty)?;
                 }
             }
             Ok(())
@@ -434,6 +464,8 @@ fn sentence(tx: &Tx<'_>, op: &OpRow, why: &str) -> Result<String, StoreError> {
         OpKind::NameAlbum => format!("the album {} could not be renamed", album(op.from)?),
         OpKind::ShelveAlbum => format!("the album {} could not be archived, hidden or shown", album(op.from)?),
         OpKind::DeleteAlbum => format!("the album {} could not be removed", album(op.from)?),
+        OpKind::Trash => format!("{photo} could not be moved to Ente's trash"),
+        OpKind::Restore => format!("{photo} could not be restored from the trash to {}", album(op.to)?),
     };
     Ok(format!("{what}: {why}; it shows again as Ente has it"))
 }

@@ -23,10 +23,12 @@ pub enum FixedPlace {
     TrashFiles = 14,
     TrashInfo = 15,
     Timeline = 16,
+    /// What Ente deletes in 30 days.
+    Trash = 17,
 }
 
 impl FixedPlace {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Root,
         Self::Albums,
         Self::Uncategorized,
@@ -43,6 +45,7 @@ impl FixedPlace {
         Self::TrashFiles,
         Self::TrashInfo,
         Self::Timeline,
+        Self::Trash,
     ];
 
     pub fn ino(self) -> Ino {
@@ -73,6 +76,7 @@ impl FixedPlace {
             Self::TrashFiles => "files",
             Self::TrashInfo => "info",
             Self::Timeline => "Timeline",
+            Self::Trash => "Trash",
         }
     }
 
@@ -119,6 +123,8 @@ pub enum DirKind {
     Local,
     /// `files/` in `.Trash-$UID`: what comes in leaves its album, and goes nowhere.
     TrashFiles,
+    /// `Trash/`: photos in Ente's trash. Out of it they are restored.
+    Trash,
     /// `Timeline/`, its years and months: links alone.
     Timeline,
     /// `.entefs/`, and `.Trash-$UID` itself.

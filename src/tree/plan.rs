@@ -64,14 +64,25 @@ pub enum RemovalPlan {
     /// The photo leaves this album; without another home it goes to Uncategorized (4.1). Of somebody else's album
     /// it just leaves (4.4).
     LeaveAlbum,
+    /// The photo has no other home and goes to Ente's trash (4.2).
+    Trash,
 }
 
+/// `allow_trash`: the mount was told that `rm` may reach Ente's trash.
+///
 /// # Errors
 /// The [`Refusal`].
-pub fn plan_removal(dir: DirKind, entry: EntryKind) -> Result<RemovalPlan, Refusal> {
+pub fn plan_removal(dir: DirKind, entry: EntryKind, allow_trash: bool) -> Result<RemovalPlan, Refusal> {
     match entry {
         EntryKind::LocalFile { .. } => Ok(RemovalPlan::ForgetEntry),
-        EntryKind::Photo if dir == DirKind::Album(AlbumKind::Uncategorized) => Err(Refusal::WouldDestroy),
+        EntryKind::Photo if dir == DirKind::Trash => Err(Refusal::WouldDestroy),
+        EntryKind::Photo if dir == DirKind::Album(AlbumKind::Uncategorized) => {
+            if allow_trash {
+                Ok(RemovalPlan::Trash)
+            } else {
+                Err(Refusal::WouldDestroy)
+            }
+        }
         EntryKind::Photo => Ok(RemovalPlan::LeaveAlbum),
         EntryKind::ForeignPhoto => Err(Refusal::Foreign),
         EntryKind::Fixed => Err(Refusal::FixedPlace),
@@ -102,7 +113,7 @@ pub fn check_new_directory(dir: DirKind, name: &[u8]) -> Result<(), Refusal> {
         DirKind::AlbumList(_) | DirKind::Local | DirKind::Album(AlbumKind::Album | AlbumKind::Folder) => Ok(()),
         DirKind::SharedAlbum(Role::Viewer) => Err(Refusal::ReadOnlyAlbum),
         DirKind::Album(_) | DirKind::SharedAlbum(_) | DirKind::SharedList | DirKind::Root => Err(Refusal::FixedPlace),
-        DirKind::TrashFiles | DirKind::Timeline | DirKind::Generated => Err(Refusal::FixedPlace),
+        DirKind::TrashFiles | DirKind::Trash | DirKind::Timeline | DirKind::Generated => Err(Refusal::FixedPlace),
     }
 }
 
@@ -132,6 +143,8 @@ pub struct RenameTarget<'n> {
     pub name: &'n [u8],
     pub same_directory: bool,
     pub occupant: Option<EntryKind>,
+    /// The mount was told that photos may be moved to Ente's trash.
+    pub allow_trash: bool,
 }
 
 /// What `rename` does. Whatever is in the way is dealt with by the same rules as its removal or overwriting.
@@ -151,6 +164,10 @@ pub enum RenamePlan {
     TrashPhoto,
     /// The album gives up its photos, is removed, and stays in that trash as a directory of entries.
     TrashAlbum,
+    /// The photo goes to Ente's trash, out of all albums.
+    TrashInEnte,
+    /// The photo comes out of Ente's trash, into this album.
+    Restore,
     /// The album goes to another list: it is archived, hidden, or shown again, and named if its name is another.
     ShelveAlbum(Visibility),
 }
@@ -181,7 +198,9 @@ pub fn plan_rename(source: RenameSource, target: RenameTarget<'_>) -> Result<Ren
             DirKind::Album(_) | DirKind::SharedAlbum(_) => Ok(RenamePlan::MoveLocal),
             _ => Err(Refusal::FixedPlace),
         },
+        EntryKind::Photo if source.dir == DirKind::Trash => plan_restoring(target.dir),
         EntryKind::Photo => match target.dir {
+            DirKind::Trash => plan_trashing(source.dir, target),
             DirKind::Album(_) | DirKind::SharedAlbum(_) if target.same_directory => Ok(RenamePlan::NamePhoto),
             DirKind::SharedAlbum(Role::Viewer) => Err(Refusal::ReadOnlyAlbum),
             DirKind::Album(_) | DirKind::SharedAlbum(_) => Ok(RenamePlan::MovePhoto),
@@ -195,6 +214,25 @@ pub fn plan_rename(source: RenameSource, target: RenameTarget<'_>) -> Result<Ren
             DirKind::TrashFiles => Err(Refusal::Foreign),
             _ => Err(Refusal::FixedPlace),
         },
+    }
+}
+
+/// Ente restores into own albums. Elsewhere `mv` would leave a copy, and the photo in the trash.
+fn plan_restoring(to: DirKind) -> Result<RenamePlan, Refusal> {
+    match to {
+        DirKind::Album(_) => Ok(RenamePlan::Restore),
+        DirKind::SharedAlbum(Role::Viewer) => Err(Refusal::ReadOnlyAlbum),
+        _ => Err(Refusal::FixedPlace),
+    }
+}
+
+fn plan_trashing(from: DirKind, target: RenameTarget<'_>) -> Result<RenamePlan, Refusal> {
+    match from {
+        DirKind::Album(_) if !target.allow_trash => Err(Refusal::WouldDestroy),
+        // What is in the trash gives way to nothing.
+        DirKind::Album(_) if target.occupant.is_some() => Err(Refusal::Exists),
+        DirKind::Album(_) => Ok(RenamePlan::TrashInEnte),
+        _ => Err(Refusal::FixedPlace),
     }
 }
 
@@ -220,6 +258,8 @@ pub struct LinkSource {
     pub same_name: bool,
     /// Whether the target's album has it already.
     pub is_member: bool,
+    /// Whether it is in Ente's trash.
+    pub in_trash: bool,
 }
 
 /// What `link` does.
@@ -236,6 +276,8 @@ pub enum LinkPlan {
 pub fn plan_link(source: LinkSource, dir: DirKind, name: &[u8]) -> Result<LinkPlan, Refusal> {
     check_name(name)?;
     match (source.entry, dir) {
+        // It is restored by moving it: it cannot be in both.
+        (EntryKind::Photo, _) if source.in_trash => Err(Refusal::FixedPlace),
         (EntryKind::Photo, DirKind::Album(AlbumKind::Uncategorized)) => Err(Refusal::OneName),
         (EntryKind::ForeignPhoto, DirKind::Album(_) | DirKind::SharedAlbum(_)) => Err(Refusal::AcrossTrees),
         (_, DirKind::SharedAlbum(Role::Viewer)) => Err(Refusal::ReadOnlyAlbum),
@@ -282,19 +324,20 @@ mod tests {
     const UNSENT: EntryKind = EntryKind::LocalFile { in_ente: false };
 
     fn rename(entry: EntryKind, from: DirKind, to: DirKind) -> Result<RenamePlan, Refusal> {
-        let target = RenameTarget { dir: to, name: b"x.jpg", same_directory: from == to, occupant: None };
+        let target =
+            RenameTarget { dir: to, name: b"x.jpg", same_directory: from == to, occupant: None, allow_trash: false };
         plan_rename(RenameSource { dir: from, entry, linked: false }, target)
     }
 
     #[test]
     fn removing_takes_a_photo_out_of_its_album_and_never_out_of_uncategorized() {
-        assert_eq!(plan_removal(ALBUM, EntryKind::Photo), Ok(RemovalPlan::LeaveAlbum));
-        assert_eq!(plan_removal(FAVORITES, EntryKind::Photo), Ok(RemovalPlan::LeaveAlbum));
-        assert_eq!(plan_removal(UNCATEGORIZED, EntryKind::Photo), Err(Refusal::WouldDestroy));
-        assert_eq!(plan_removal(DirKind::Local, SENT), Ok(RemovalPlan::ForgetEntry));
-        assert_eq!(plan_removal(ALBUM, UNSENT), Ok(RemovalPlan::ForgetEntry));
-        assert_eq!(plan_removal(DirKind::Root, EntryKind::Fixed), Err(Refusal::FixedPlace));
-        assert_eq!(plan_removal(LIST, EntryKind::AlbumDirectory), Err(Refusal::IsDirectory));
+        assert_eq!(plan_removal(ALBUM, EntryKind::Photo, false), Ok(RemovalPlan::LeaveAlbum));
+        assert_eq!(plan_removal(FAVORITES, EntryKind::Photo, false), Ok(RemovalPlan::LeaveAlbum));
+        assert_eq!(plan_removal(UNCATEGORIZED, EntryKind::Photo, false), Err(Refusal::WouldDestroy));
+        assert_eq!(plan_removal(DirKind::Local, SENT, false), Ok(RemovalPlan::ForgetEntry));
+        assert_eq!(plan_removal(ALBUM, UNSENT, false), Ok(RemovalPlan::ForgetEntry));
+        assert_eq!(plan_removal(DirKind::Root, EntryKind::Fixed, false), Err(Refusal::FixedPlace));
+        assert_eq!(plan_removal(LIST, EntryKind::AlbumDirectory, false), Err(Refusal::IsDirectory));
     }
 
     #[test]
@@ -366,21 +409,31 @@ mod tests {
         assert_eq!(rename(SENT, DirKind::Local, SHARED), Ok(RenamePlan::HandOver));
         assert_eq!(rename(SENT, DirKind::Local, VIEWED), Err(Refusal::ReadOnlyAlbum));
         assert_eq!(rename(EntryKind::LocalDirectory, DirKind::Local, SHARED), Err(Refusal::FixedPlace));
-        assert_eq!(plan_removal(SHARED, own), Ok(RemovalPlan::LeaveAlbum));
-        assert_eq!(plan_removal(VIEWED, own), Ok(RemovalPlan::LeaveAlbum));
-        assert_eq!(plan_removal(SHARED, foreign), Err(Refusal::Foreign));
-        assert_eq!(plan_removal(ALBUM, foreign), Err(Refusal::Foreign));
+        assert_eq!(plan_removal(SHARED, own, false), Ok(RemovalPlan::LeaveAlbum));
+        assert_eq!(plan_removal(VIEWED, own, false), Ok(RemovalPlan::LeaveAlbum));
+        assert_eq!(plan_removal(SHARED, foreign, false), Err(Refusal::Foreign));
+        assert_eq!(plan_removal(ALBUM, foreign, false), Err(Refusal::Foreign));
         assert_eq!(check_new_file(SHARED, b"x.jpg"), Ok(()));
         assert_eq!(check_new_file(VIEWED, b"x.jpg"), Err(Refusal::ReadOnlyAlbum));
         assert_eq!(check_new_file(DirKind::SharedList, b"x.jpg"), Err(Refusal::FixedPlace));
         assert_eq!(check_new_directory(VIEWED, b"x"), Err(Refusal::ReadOnlyAlbum));
         assert_eq!(check_new_directory(SHARED, b"x"), Err(Refusal::FixedPlace));
         assert_eq!(check_new_directory(ARCHIVE, b"x"), Ok(()));
-        let over = RenameTarget { dir: SHARED, name: b"x", same_directory: false, occupant: Some(foreign) };
+        let over = RenameTarget {
+            dir: SHARED,
+            name: b"x",
+            same_directory: false,
+            occupant: Some(foreign),
+            allow_trash: false,
+        };
         let source = RenameSource { dir: DirKind::Local, entry: UNSENT, linked: false };
         assert_eq!(plan_rename(source, over), Err(Refusal::Foreign));
         let link = |entry, dir| {
-            plan_link(LinkSource { entry, in_album: true, same_name: true, is_member: false }, dir, b"x.jpg")
+            plan_link(
+                LinkSource { entry, in_album: true, same_name: true, is_member: false, in_trash: false },
+                dir,
+                b"x.jpg",
+            )
         };
         assert_eq!(link(own, SHARED), Ok(LinkPlan::AddPhoto));
         assert_eq!(link(own, VIEWED), Err(Refusal::ReadOnlyAlbum));
@@ -402,15 +455,61 @@ mod tests {
             assert_eq!(rename(entry, trash, DirKind::Local), Ok(RenamePlan::MoveLocal));
         }
         assert_eq!(rename(SENT, trash, ALBUM), Ok(RenamePlan::HandOver));
-        assert_eq!(plan_removal(trash, SENT), Ok(RemovalPlan::ForgetEntry));
+        assert_eq!(plan_removal(trash, SENT, false), Ok(RemovalPlan::ForgetEntry));
         assert_eq!(check_new_file(trash, b"x.jpg"), Err(Refusal::FixedPlace), "nothing is copied into it");
         assert_eq!(check_new_directory(trash, b"x"), Err(Refusal::FixedPlace));
         assert_eq!(rename(EntryKind::DropRoot, DirKind::Root, trash), Err(Refusal::FixedPlace));
     }
 
+    /// "`unlink` in Uncategorized: EPERM, unless mounted with `-o allow_trash`; then it goes to Ente's trash. `unlink` in
+    /// `Trash/`: EPERM always." "rename into Trash: move to Ente's trash, when mounted with `-o allow_trash`; else EPERM."
+    #[test]
+    fn only_a_mount_that_allows_it_reaches_entes_trash() {
+        let into = |dir, entry, occupant, allow_trash| {
+            let target =
+                RenameTarget { dir: DirKind::Trash, name: b"x.jpg", same_directory: false, occupant, allow_trash };
+            plan_rename(RenameSource { dir, entry, linked: false }, target)
+        };
+        assert_eq!(plan_removal(UNCATEGORIZED, EntryKind::Photo, true), Ok(RemovalPlan::Trash));
+        for allow_trash in [false, true] {
+            assert_eq!(plan_removal(DirKind::Trash, EntryKind::Photo, allow_trash), Err(Refusal::WouldDestroy));
+            assert_eq!(plan_removal(ALBUM, EntryKind::Photo, allow_trash), Ok(RemovalPlan::LeaveAlbum));
+            for entry in [SENT, UNSENT, EntryKind::LocalDirectory] {
+                assert_eq!(into(DirKind::Local, entry, None, allow_trash), Err(Refusal::FixedPlace));
+            }
+            assert_eq!(into(LIST, EntryKind::AlbumDirectory, None, allow_trash), Err(Refusal::FixedPlace));
+            assert_eq!(into(SHARED, EntryKind::Photo, None, allow_trash), Err(Refusal::FixedPlace));
+            assert_eq!(into(SHARED, EntryKind::ForeignPhoto, None, allow_trash), Err(Refusal::FixedPlace));
+        }
+        for dir in [ALBUM, FAVORITES, UNCATEGORIZED] {
+            assert_eq!(into(dir, EntryKind::Photo, None, false), Err(Refusal::WouldDestroy));
+            assert_eq!(into(dir, EntryKind::Photo, None, true), Ok(RenamePlan::TrashInEnte));
+            assert_eq!(into(dir, EntryKind::Photo, Some(EntryKind::Photo), true), Err(Refusal::Exists));
+        }
+    }
+
+    /// "rename out of Trash into an album: restore." "`Trash/` accepts no new files: EPERM."
+    #[test]
+    fn out_of_the_trash_a_photo_goes_into_an_own_album_and_nowhere_else() {
+        let trash = DirKind::Trash;
+        for dir in [ALBUM, FAVORITES, UNCATEGORIZED] {
+            assert_eq!(rename(EntryKind::Photo, trash, dir), Ok(RenamePlan::Restore));
+        }
+        for dir in [trash, SHARED, DirKind::Local, DirKind::TrashFiles, DirKind::Root, LIST] {
+            assert_eq!(rename(EntryKind::Photo, trash, dir), Err(Refusal::FixedPlace));
+        }
+        let trashed =
+            LinkSource { entry: EntryKind::Photo, in_album: true, same_name: true, is_member: false, in_trash: true };
+        assert_eq!(plan_link(trashed, ALBUM, b"x.jpg"), Err(Refusal::FixedPlace));
+        assert_eq!(plan_link(LinkSource { in_trash: false, ..trashed }, trash, b"x.jpg"), Err(Refusal::FixedPlace));
+        assert_eq!(check_new_file(trash, b"x.jpg"), Err(Refusal::FixedPlace));
+        assert_eq!(check_new_directory(trash, b"x"), Err(Refusal::FixedPlace));
+    }
+
     #[test]
     fn a_linked_drop_entry_is_copied_into_an_album() {
-        let target = RenameTarget { dir: ALBUM, name: b"x.jpg", same_directory: false, occupant: None };
+        let target =
+            RenameTarget { dir: ALBUM, name: b"x.jpg", same_directory: false, occupant: None, allow_trash: false };
         for entry in [SENT, UNSENT] {
             let source = RenameSource { dir: DirKind::Local, entry, linked: true };
             assert_eq!(plan_rename(source, target), Err(Refusal::AcrossTrees));
@@ -423,7 +522,8 @@ mod tests {
     /// album: EPERM." "`link` inside a drop: a second drop entry of the same inode."
     #[test]
     fn a_link_is_one_more_album_or_one_more_drop_entry() {
-        let photo = LinkSource { entry: EntryKind::Photo, in_album: true, same_name: true, is_member: false };
+        let photo =
+            LinkSource { entry: EntryKind::Photo, in_album: true, same_name: true, is_member: false, in_trash: false };
         assert_eq!(plan_link(photo, ALBUM, b"x.jpg"), Ok(LinkPlan::AddPhoto));
         assert_eq!(plan_link(photo, FAVORITES, b"x.jpg"), Ok(LinkPlan::AddPhoto));
         assert_eq!(plan_link(photo, UNCATEGORIZED, b"x.jpg"), Err(Refusal::OneName));
@@ -432,7 +532,7 @@ mod tests {
         assert_eq!(plan_link(photo, DirKind::Local, b"x.jpg"), Err(Refusal::AcrossTrees));
         assert_eq!(plan_link(photo, DirKind::Root, b"x.jpg"), Err(Refusal::FixedPlace));
         assert_eq!(plan_link(photo, ALBUM, &[b'x'; 256]), Err(Refusal::NameTooLong));
-        let drop = LinkSource { entry: UNSENT, in_album: false, same_name: false, is_member: false };
+        let drop = LinkSource { entry: UNSENT, in_album: false, same_name: false, is_member: false, in_trash: false };
         assert_eq!(plan_link(drop, DirKind::Local, b"y.jpg"), Ok(LinkPlan::NameTwice));
         assert_eq!(plan_link(LinkSource { entry: SENT, ..drop }, DirKind::Local, b"y.jpg"), Ok(LinkPlan::NameTwice));
         assert_eq!(plan_link(drop, ALBUM, b"x.jpg"), Err(Refusal::AcrossTrees));
@@ -445,8 +545,9 @@ mod tests {
     #[test]
     fn directories_do_not_replace_files_nor_files_directories() {
         let onto = |entry, occupant| {
+            let occupant = Some(occupant);
             let target =
-                RenameTarget { dir: DirKind::Local, name: b"x", same_directory: true, occupant: Some(occupant) };
+                RenameTarget { dir: DirKind::Local, name: b"x", same_directory: true, occupant, allow_trash: false };
             plan_rename(RenameSource { dir: DirKind::Local, entry, linked: false }, target)
         };
         assert_eq!(onto(UNSENT, EntryKind::LocalDirectory), Err(Refusal::IsDirectory));

@@ -23,12 +23,16 @@ pub struct PhotoPlaces {
     pub in_new: bool,
     /// In any album at all.
     pub anywhere: bool,
+    /// In Ente's trash, by the change that is taken back.
+    pub trashed: bool,
 }
 
 /// How a photo comes back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Return {
     Add,
+    /// Out of Ente's trash.
+    Restore,
     MoveBack,
     /// It is back already: it only leaves where the change put it.
     Leave,
@@ -41,6 +45,7 @@ pub enum Return {
 pub fn plan_return(places: PhotoPlaces, joined: bool) -> Return {
     let leaves = joined && places.in_new;
     match (places.anywhere, places.in_old) {
+        (false, _) if places.trashed => Return::Restore,
         (false, _) => Return::Gone,
         (true, true) if leaves => Return::Leave,
         (true, true) => Return::Nothing,
@@ -70,7 +75,9 @@ mod tests {
 
     #[test]
     fn every_cell_of_how_a_photo_comes_back() {
-        let plan = |in_old, in_new, anywhere, joined| plan_return(PhotoPlaces { in_old, in_new, anywhere }, joined);
+        let plan = |in_old, in_new, anywhere, joined| {
+            plan_return(PhotoPlaces { in_old, in_new, anywhere, trashed: false }, joined)
+        };
         for joined in [false, true] {
             assert_eq!(plan(false, false, false, joined), Return::Gone);
             assert_eq!(plan(false, false, true, joined), Return::Add);
@@ -78,5 +85,9 @@ mod tests {
         }
         assert_eq!((plan(false, true, true, true), plan(false, true, true, false)), (Return::MoveBack, Return::Add));
         assert_eq!((plan(true, true, true, true), plan(true, true, true, false)), (Return::Leave, Return::Nothing));
+        let trashed =
+            |anywhere, in_old| plan_return(PhotoPlaces { in_old, in_new: false, anywhere, trashed: true }, false);
+        assert_eq!((trashed(false, false), trashed(true, false)), (Return::Restore, Return::Add));
+        assert_eq!(trashed(true, true), Return::Nothing);
     }
 }

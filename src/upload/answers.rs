@@ -23,6 +23,10 @@ pub enum Call {
     DeleteAlbum,
     /// `PUT /files/public-magic-metadata`.
     PublicMagic,
+    /// `POST /files/trash`.
+    Trash,
+    /// `restore-files`.
+    Restore,
 }
 
 /// What to do about it.
@@ -85,6 +89,10 @@ fn on_status(call: Call, status: u16, code: &str, attempts: u32) -> Option<Answe
         (C::CreateAlbum, 500..=599) => A::PullAndCompare,
         (C::DeleteAlbum, 404) => A::Done,
         (C::RenameAlbum | C::DeleteAlbum | C::PublicMagic, 400 | 403 | 404 | 409) => A::PullAndCompare,
+        // A repeat of what succeeded is a 400, and so is what somebody restored or deleted meanwhile.
+        (C::Restore | C::Trash, 400 | 403 | 404 | 409) => A::PullAndCompare,
+        // The database refuses an album that never had the photo.
+        (C::Trash, 500) if attempts >= PATIENCE => A::Park(ParkReason::Refused),
         _ => return None,
     })
 }
@@ -116,7 +124,7 @@ mod tests {
         RemoteError::Network { endpoint: "/x", detail: "reset".into() }
     }
 
-    const CALLS: [Call; 9] = [
+    const CALLS: [Call; 11] = [
         Call::Target,
         Call::Put,
         Call::Complete,
@@ -126,6 +134,8 @@ mod tests {
         Call::RenameAlbum,
         Call::DeleteAlbum,
         Call::PublicMagic,
+        Call::Trash,
+        Call::Restore,
     ];
 
     /// The table as it is drawn in docs/ARCHITECTURE.md: first and late attempts.
@@ -148,6 +158,8 @@ mod tests {
             (Call::CreateAlbum, 500 | 503) => same(PullAndCompare),
             (Call::DeleteAlbum, 404) => same(Done),
             (Call::RenameAlbum | Call::DeleteAlbum | Call::PublicMagic, 400 | 403 | 404 | 409) => same(PullAndCompare),
+            (Call::Trash | Call::Restore, 400 | 403 | 404 | 409) => same(PullAndCompare),
+            (Call::Trash, 500) => [BackOff, Park(ParkReason::Refused)],
             (_, 500 | 503) => same(BackOff),
             _ => same(Park(ParkReason::Refused)),
         }

@@ -110,6 +110,9 @@ fn change_photo(tx: &Tx<'_>, ino: Ino, change: AttrChange, now: Nanos, dirty: &m
         return Ok(());
     }
     let content = tx.load_content_by_ino(ino)?.ok_or(VfsError::NotFound)?;
+    if tx.is_in_trash(content.file)? {
+        return Err(Refusal::FixedPlace.into());
+    }
     tx.save_content_times(content.no, change.mtime.unwrap_or(content.mtime), now)?;
     let mode = change.mode.map(|mode| mode & 0o7777).or(content.mode);
     tx.save_content_owner(content.no, mode, change.uid.or(content.uid), change.gid.or(content.gid))?;

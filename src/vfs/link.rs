@@ -210,6 +210,7 @@ fn look_up(rows: &Rows<'_>, ino: Ino, dir: &DirInfo, name: &[u8]) -> StoreResult
             in_album,
             same_name: names.iter().any(|known| known.name == name),
             is_member: names.iter().any(|known| known.parent == dir.ino),
+            in_trash: false,
         };
         return Ok(Some((Linked::File(node), source)));
     }
@@ -221,6 +222,7 @@ fn look_up(rows: &Rows<'_>, ino: Ino, dir: &DirInfo, name: &[u8]) -> StoreResult
         in_album: true,
         same_name: has_name(rows, &row, content.part, &memberships, name)?,
         is_member: memberships.iter().any(|member| Some(member.album) == dir.album && member.is_visible()),
+        in_trash: rows.is_in_trash(content.file)?,
     };
     Ok(Some((Linked::Photo(content), source)))
 }

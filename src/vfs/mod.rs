@@ -58,6 +58,8 @@ pub struct VfsOptions {
     pub read_only: bool,
     pub removal_limit: RemovalLimit,
     pub previews: Previews,
+    /// `rm` in `Uncategorized/` and `mv` into `Trash/` reach Ente's trash (semantics 4.2).
+    pub allow_trash: bool,
 }
 
 /// Who is rung when there is work.

@@ -102,13 +102,16 @@ impl Vfs {
         Ok(Opened::buffered(self.handles.insert(Handle::Local { file, write: true })))
     }
 
-    /// Nobody writes into somebody else's photo.
+    /// Nobody writes into somebody else's photo, nor into one in Ente's trash.
     pub(super) fn check_own(&self, ino: Ino) -> VfsResult<()> {
         let refusal = self.store().read(|rows| {
             if rows.load_node(ino)?.is_some() {
                 return Ok(None);
             }
             let Some(content) = rows.load_content_by_ino(ino)? else { return Ok(None) };
+            if rows.is_in_trash(content.file)? {
+                return Ok(Some(Refusal::FixedPlace));
+            }
             if rows.load_file(content.file)?.is_none_or(|row| row.own) {
                 return Ok(None);
             }

@@ -25,7 +25,7 @@ impl Vfs {
             let done = self.echoes.answers(parent, name, &Done::Removed);
             return if done { Ok(()) } else { Err(VfsError::NotFound) };
         };
-        let plan = plan_removal(dir.kind, self.entry_kind(&entry)?)?;
+        let plan = plan_removal(dir.kind, self.entry_kind(&entry)?, self.options.allow_trash)?;
         let sibling = self.sibling(&dir, &entry)?;
         let now = self.clock.now_nanos();
         let open = self.files.get(entry.ino);
@@ -35,6 +35,7 @@ impl Vfs {
             match plan {
                 RemovalPlan::ForgetEntry => self.remove_file(tx, &dir, &entry, state.is_some(), now, dirty),
                 RemovalPlan::LeaveAlbum => self.leave_or_revert(tx, &dir, &entry, now, dirty),
+                RemovalPlan::Trash => self.trash_or_leave(tx, &dir, &entry, now, dirty),
             }
         });
         let nameless = self.heed_brake(removed)?;
@@ -131,7 +132,7 @@ impl Vfs {
         Ok(withdraw_photo(tx, album, file, now, dirty)?)
     }
 
-    fn leave_or_revert(
+    pub(super) fn leave_or_revert(
         &self,
         tx: &Tx<'_>,
         dir: &DirInfo,

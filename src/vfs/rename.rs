@@ -105,6 +105,7 @@ impl Vfs {
             name: new_name,
             same_directory: parent == new_parent,
             occupant: occupant.as_ref().map(|occupant| self.entry_kind(occupant)).transpose()?,
+            allow_trash: self.options.allow_trash,
         };
         let plan = plan_rename(source, target)?;
         Ok(Rename { from, entry, to, name: new_name, occupant, plan, now: self.clock.now_nanos() })
@@ -175,6 +176,12 @@ impl Vfs {
             (RenamePlan::TrashPhoto, EntryKey::Photo(file) | EntryKey::Clip(file)) => {
                 self.trash_one(tx, rename, file, dirty)
             }
+            (RenamePlan::TrashInEnte, EntryKey::Photo(file) | EntryKey::Clip(file)) => {
+                self.move_to_trash(tx, rename, file, dirty)
+            }
+            (RenamePlan::Restore, EntryKey::Photo(file) | EntryKey::Clip(file)) => {
+                self.restore(tx, rename, file, dirty)
+            }
             (RenamePlan::TrashAlbum, EntryKey::Album(album)) => self.trash_whole(tx, rename, album, settle, dirty),
             (RenamePlan::ShelveAlbum(visibility), EntryKey::Album(album)) => {
                 let album = tx.load_album(album)?.ok_or(VfsError::NotFound)?;
@@ -213,7 +220,7 @@ impl Vfs {
     }
 
     /// What the photo is to be called: the name it is given, or for a live photo that name's stem (semantics 1.2).
-    fn title_of(&self, tx: &Tx<'_>, rename: &Rename<'_>, file: FileId) -> VfsResult<String> {
+    pub(super) fn title_of(&self, tx: &Tx<'_>, rename: &Rename<'_>, file: FileId) -> VfsResult<String> {
         let name = self.text_name(rename)?;
         let row = tx.load_file(file)?.ok_or(VfsError::NotFound)?;
         let Some(shown) = Shown::load(tx, &row)? else { return Ok(name) };
@@ -353,6 +360,8 @@ impl Vfs {
         }
         untrash(tx, file, dirty)?;
         match node.album {
+            // Its photo was deleted in Ente, and can still be had back.
+            _ if tx.is_in_trash(file)? => self.restore_to(tx, file, to, rename.now, dirty)?,
             Some(from) => {
                 note_move(tx, file, from, to, rename.now)?;
                 transfer_photo(tx, file, from, to, rename.now, dirty)?;
@@ -377,7 +386,7 @@ impl Vfs {
     }
 
     /// `mv A/x.jpg B/y.jpg` also names the photo, unless the album gave it that very name.
-    fn name_if_other(
+    pub(super) fn name_if_other(
         &self,
         tx: &Tx<'_>,
         rename: &Rename<'_>,
@@ -429,7 +438,7 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, settle: Duration, d
         (EntryKey::Photo(file) | EntryKey::Clip(file), _) => {
             // The album has it already, and keeps it.
             if photo_of(rename.entry.key) != Some(file) {
-                plan_removal(rename.to.kind, occupant.key.kind())?;
+                plan_removal(rename.to.kind, occupant.key.kind(), false)?;
                 let album = rename.to.album.ok_or(VfsError::NotFound)?;
                 note(tx, &Change::Left { file, album }, rename.now)?;
                 withdraw_photo(tx, album, file, rename.now, dirty)?;

@@ -1,13 +1,18 @@
 //! Into the file manager's trash, `.Trash-$UID/files` (semantics 1.7): the photo leaves its album as by `unlink`, brake
-//! and journal included.
+//! and journal included. And into Ente's trash and out of it (3, 4.2).
 
 use super::Vfs;
 use super::error::{VfsError, VfsResult};
+use super::journal::note;
 use super::link::settle_anew;
+use super::remove::revert_empty_version;
 use super::rename::Rename;
-use crate::base::{AlbumKind, AlbumNo, FileId};
-use crate::namespace::{Dirty, EntryKey, Trashing, trash_album, trash_photo};
-use crate::store::{AlbumRow, Change, MemberRow, Tx};
+use crate::base::{AlbumKind, AlbumNo, FileId, Nanos};
+use crate::namespace::{
+    DirInfo, Dirty, Entry, EntryKey, Trashing, other_homes, restore_photo, show_as, trash_album, trash_in_ente,
+    trash_photo,
+};
+use crate::store::{AlbumRow, Change, MemberRow, Rows, Tx};
 use crate::tree::{Refusal, split_name};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -55,11 +60,93 @@ impl Vfs {
         Ok(trash_album(tx, rename.name, &self.trashing(&album, rename), dirty)?)
     }
 
+    /// `unlink` in `Uncategorized/` of a mount that allows it: to Ente's trash, unless an album has the photo as well.
+    pub(super) fn trash_or_leave(
+        &self,
+        tx: &Tx<'_>,
+        dir: &DirInfo,
+        entry: &Entry,
+        now: Nanos,
+        dirty: &mut Dirty,
+    ) -> VfsResult<bool> {
+        let (Some(file), Some(album)) = (entry.key.photo(), dir.album) else { return Err(VfsError::NotFound) };
+        if !other_homes(tx, file, album)?.is_empty() {
+            return self.leave_or_revert(tx, dir, entry, now, dirty);
+        }
+        if !revert_empty_version(tx, entry.ino, now.to_timestamp(), dirty)? {
+            self.send_to_trash(tx, file, album, now, dirty)?;
+        }
+        Ok(false)
+    }
+
+    /// `mv` into `Trash/`: out of all albums, under the name that was asked for.
+    pub(super) fn move_to_trash(
+        &self,
+        tx: &Tx<'_>,
+        rename: &Rename<'_>,
+        file: FileId,
+        dirty: &mut Dirty,
+    ) -> VfsResult<()> {
+        let album = rename.from.album.ok_or(VfsError::NotFound)?;
+        self.title_of(tx, rename, file)?;
+        self.send_to_trash(tx, file, album, rename.now, dirty)?;
+        Ok(show_as(tx, AlbumNo::TRASH, file, rename.name, dirty)?)
+    }
+
+    /// Counted as one removal, whatever the albums; undo brings it back to all of them, the one it was last in first.
+    fn send_to_trash(&self, tx: &Tx<'_>, file: FileId, album: AlbumNo, now: Nanos, dirty: &mut Dirty) -> VfsResult<()> {
+        // Others would lose it too: it is taken out of their album first. And new bytes would come back in its place.
+        if is_in_foreign_album(tx, file)? || tx.is_being_replaced(file)? {
+            return Err(Refusal::WouldDestroy.into());
+        }
+        for member in tx.load_memberships(file)?.into_iter().filter(MemberRow::is_visible) {
+            if member.album != album {
+                note(tx, &Change::Trashed { file, album: member.album }, now)?;
+            }
+        }
+        let at = now.to_timestamp();
+        let weight = self.pass_brake(tx, 1, at)?;
+        tx.insert_change(at, weight, &Change::Trashed { file, album })?;
+        Ok(trash_in_ente(tx, file, album, now, dirty)?)
+    }
+
+    /// `mv` out of `Trash/`, and under another name where that is asked for.
+    pub(super) fn restore(&self, tx: &Tx<'_>, rename: &Rename<'_>, file: FileId, dirty: &mut Dirty) -> VfsResult<()> {
+        let album = self.album_of(tx, &rename.to, rename.now, dirty)?;
+        self.restore_to(tx, file, album, rename.now, dirty)?;
+        self.name_if_other(tx, rename, album, file, dirty)
+    }
+
+    /// Undo takes it out of the album again, and leaves it in Uncategorized.
+    pub(super) fn restore_to(
+        &self,
+        tx: &Tx<'_>,
+        file: FileId,
+        album: AlbumNo,
+        now: Nanos,
+        dirty: &mut Dirty,
+    ) -> VfsResult<()> {
+        if tx.load_album(album)?.is_some_and(|row| !row.own) {
+            return Err(Refusal::FixedPlace.into());
+        }
+        note(tx, &Change::Joined { file, album }, now)?;
+        Ok(restore_photo(tx, file, album, now, dirty)?)
+    }
+
     fn trashing<'a>(&self, from: &'a AlbumRow, rename: &Rename<'_>) -> Trashing<'a> {
         let defaults = self.namespace.defaults();
         let (file_mode, dir_mode) = (defaults.file_mode, defaults.dir_mode);
         Trashing { from, dir: rename.to.ino, file_mode, dir_mode, now: rename.now }
     }
+}
+
+fn is_in_foreign_album(rows: &Rows<'_>, file: FileId) -> VfsResult<bool> {
+    for member in rows.load_memberships(file)?.into_iter().filter(MemberRow::is_visible) {
+        if rows.load_album(member.album)?.is_some_and(|album| !album.own && album.is_present()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What the entries in the trash are called: as was asked, and the other half of a live photo by the same stem.

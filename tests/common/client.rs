@@ -13,7 +13,7 @@ use entefs::remote::{HttpOptions, HttpRemote, ObjectBody, Page, Part, RemoteApi}
 use entefs::upload::record::{PhotoFacts, base_metadata};
 use entefs::wire::{
     AddFiles, Collection, File, FileMagic, MetadataAttributes, MoveFiles, ObjectAttributes, RegisterFile,
-    ShareCollection, TrashFiles, TrashItem, UpdateCollectionMagic, UpdateFileMagic, header, path,
+    ShareCollection, TrashDelete, TrashFiles, TrashItem, UpdateCollectionMagic, UpdateFileMagic, header, path,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -212,6 +212,23 @@ impl Client {
         self.wait(self.remote.trash_files(&TrashFiles { items }));
     }
 
+    /// Takes a photo out of the trash, into this album.
+    pub fn restore(&self, photo: &Photo, album: &str) {
+        let album = self.album(album);
+        let files = vec![wrap_file_key(&album.key, photo.id, &photo.key)];
+        self.wait(self.remote.restore_files(&AddFiles { collection_id: album.id, files }));
+    }
+
+    /// Deletes what is in the trash for good.
+    pub fn delete_for_good(&self, photo: &Photo) {
+        self.post(path::TRASH_DELETE, &TrashDelete { file_ids: vec![photo.id] });
+    }
+
+    /// Deletes an empty album.
+    pub fn delete_album(&self, name: &str) {
+        self.wait(self.remote.delete_album(self.album(name).id));
+    }
+
     pub fn move_photo(&self, photo: &Photo, from: &str, to: &str) {
         let (from, to) = (self.album(from), self.album(to));
         let files = vec![wrap_file_key(&to.key, photo.id, &photo.key)];
@@ -302,9 +319,13 @@ impl Client {
             encrypted_key: B64::of(sealed),
             role: Some(role.into()),
         };
-        let url = format!("{}{}", self.endpoint, path::COLLECTION_SHARE);
+        self.post(path::COLLECTION_SHARE, &request);
+    }
+
+    fn post(&self, path: &str, request: &impl serde::Serialize) {
+        let url = format!("{}{path}", self.endpoint);
         let call = reqwest::Client::new().post(url).header(header::AUTH_TOKEN, &self.token);
-        let call = call.header(header::CLIENT_PACKAGE, header::PHOTOS_PACKAGE).json(&request);
+        let call = call.header(header::CLIENT_PACKAGE, header::PHOTOS_PACKAGE).json(request);
         let answer = self.runtime.block_on(call.send()).expect("the server answers");
         assert!(answer.status().is_success(), "{answer:?}");
     }

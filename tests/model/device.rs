@@ -43,6 +43,7 @@ pub struct Device {
     pub engine: Arc<Engine>,
     pub vfs: Arc<Vfs>,
     kernel: Arc<Mutex<Kernel>>,
+    allow_trash: bool,
 }
 
 impl Device {
@@ -54,18 +55,24 @@ impl Device {
             std::fs::copy(file.path(), paths.state.join(file.file_name())).expect("a small file");
         }
         let line = Arc::new(Line::new(Arc::clone(ente)));
-        let (engine, vfs) = open(&runtime, &paths, &clock, &line);
-        let device = Self { runtime, paths, clock, line, engine, vfs, kernel: Arc::default() };
+        let (engine, vfs) = open(&runtime, &paths, &clock, &line, false);
+        let device = Self { runtime, paths, clock, line, engine, vfs, kernel: Arc::default(), allow_trash: false };
         device.listen();
         device
     }
 
     /// What `kill -9` leaves, opened again.
     pub fn crash(&mut self) {
-        let (engine, vfs) = open(&self.runtime, &self.paths, &self.clock, &self.line);
+        let (engine, vfs) = open(&self.runtime, &self.paths, &self.clock, &self.line, self.allow_trash);
         (self.engine, self.vfs) = (engine, vfs);
         self.kernel = Arc::default();
         self.listen();
+    }
+
+    /// Mounts anew, with `allow_trash`.
+    pub fn allow_trash(&mut self) {
+        self.allow_trash = true;
+        self.crash();
     }
 
     fn listen(&self) {
@@ -218,7 +225,13 @@ impl Kernel {
     }
 }
 
-fn open(runtime: &Runtime, paths: &Paths, clock: &Arc<FixedClock>, line: &Arc<Line>) -> (Arc<Engine>, Arc<Vfs>) {
+fn open(
+    runtime: &Runtime,
+    paths: &Paths,
+    clock: &Arc<FixedClock>,
+    line: &Arc<Line>,
+    allow_trash: bool,
+) -> (Arc<Engine>, Arc<Vfs>) {
     let options = MountOptions {
         settle: SETTLE,
         read_timeout: Duration::from_millis(20),
@@ -229,6 +242,7 @@ fn open(runtime: &Runtime, paths: &Paths, clock: &Arc<FixedClock>, line: &Arc<Li
         // What a person would not do in ten minutes is done here in none.
         removal_limit: entefs::tree::RemovalLimit::Off,
         previews: entefs::tree::Previews::Off,
+        allow_trash,
         ..MountOptions::default()
     };
     let drops = Config::default().drop_rules(SETTLE).expect("the standard drop");

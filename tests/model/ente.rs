@@ -318,9 +318,17 @@ impl Ente {
         let mut state = self.state();
         let stamp = self.stamp(&mut state);
         for item in &request.items {
+            // The database refuses an album that never had the photo.
+            let member = state.members.get(&(item.collection_id, item.file_id)).ok_or_else(|| refused(500))?;
+            let wrapped = member.wrapped.clone();
             let row = state.files.get_mut(&item.file_id).ok_or_else(|| refused(404))?;
             row.photo.trashed = true;
-            let file = File { collection_id: item.collection_id, ..row.record.clone() };
+            let file = File {
+                collection_id: item.collection_id,
+                encrypted_key: wrapped.encrypted_key,
+                key_decryption_nonce: wrapped.key_decryption_nonce,
+                ..row.record.clone()
+            };
             let row = TrashRow { file, updated_at: stamp, created_at: stamp, ..TrashRow::default() };
             state.trash.insert(item.file_id, row);
             let homes: Vec<AlbumId> = state

@@ -13,6 +13,7 @@ pub enum Dir {
     Album(Album),
     Favorites,
     Uncategorized,
+    Trash,
 }
 
 /// A name in `Albums/`.
@@ -47,6 +48,8 @@ pub enum Op {
     /// The call after so many others goes wrong.
     Fail(u32, When),
     Crash,
+    /// From here on the mount may put photos into Ente's trash.
+    AllowTrash,
     Other(Elsewhere),
 }
 
@@ -61,6 +64,7 @@ impl Dir {
             Self::Album(Album::Y) => &["Albums", "Y"],
             Self::Favorites => &["Favorites"],
             Self::Uncategorized => &["Uncategorized"],
+            Self::Trash => &["Trash"],
         }
     }
 
@@ -85,13 +89,13 @@ impl Album {
 /// Where a sequence takes place: few directories, so that its operations meet.
 pub struct Stage([Dir; 3]);
 
-const DIRS: [Dir; 6] =
-    [Dir::Drop, Dir::DropX, Dir::Album(Album::X), Dir::Album(Album::Y), Dir::Favorites, Dir::Uncategorized];
+const DIRS: [Dir; 7] =
+    [Dir::Drop, Dir::DropX, Dir::Album(Album::X), Dir::Album(Album::Y), Dir::Favorites, Dir::Uncategorized, Dir::Trash];
 
 impl Stage {
     pub fn draw(random: &mut Random) -> Self {
         let at = random.below(4) as usize;
-        Self([DIRS[at], DIRS[(at + 1 + random.below(3) as usize) % 6], DIRS[random.below(6) as usize]])
+        Self([DIRS[at], DIRS[(at + 1 + random.below(3) as usize) % 6], DIRS[random.below(7) as usize]])
     }
 
     /// What a sequence begins with, so that there is something to work on.
@@ -102,6 +106,9 @@ impl Stage {
             ops.push(Op::Write(dir, plain(random), content(random)));
         }
         ops.extend([Op::Wait(15), Op::Work]);
+        if random.below(2) == 0 {
+            ops.push(Op::AllowTrash);
+        }
         ops
     }
 

@@ -117,7 +117,10 @@ fn check_unlink(path: &str, before: &View, after: &View) -> Check {
     let to_uncategorized = |at: &str, seen: &Seen| {
         !others && matches!(gone.key, EntryKey::Photo(_)) && at.starts_with("Uncategorized/") && seen.ino == gone.ino
     };
-    check_but(before, after, |at, seen| at == path || to_uncategorized(at, seen))
+    // 4.2, on a mount that allows it.
+    let to_trash =
+        |at: &str, seen: &Seen| path.starts_with("Uncategorized/") && at.starts_with("Trash/") && seen.ino == gone.ino;
+    check_but(before, after, |at, seen| at == path || to_uncategorized(at, seen) || to_trash(at, seen))
 }
 
 /// Semantics 3: the photo is under its new name; what it was linked to and what was in the way may follow.
@@ -280,6 +283,13 @@ pub fn check_members(view: &View, dir: &str, photos: &BTreeSet<FileId>, facts: &
     }
 }
 
+/// `Trash/` shows exactly these.
+pub fn check_trash(view: &View, photos: &BTreeSet<FileId>) -> Check {
+    let shown: BTreeSet<FileId> =
+        view.iter().filter(|(path, _)| path.starts_with("Trash/")).filter_map(|(_, seen)| photo_of(seen)).collect();
+    if shown == *photos { Ok(()) } else { Err(format!("Trash shows {shown:?}, and has {photos:?}")) }
+}
+
 fn is_name_of(shown: &str, name: &str) -> bool {
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let suffix = shown.strip_prefix(stem).and_then(|rest| rest.strip_suffix(&format!(".{extension}")));
@@ -296,7 +306,8 @@ pub fn check_rest(view: &View, facts: &Facts) -> Check {
                 if seen.content != Some(photo.content) {
                     return Err(format!("{path} shows {:?}, and Ente has {photo:?}", seen.content));
                 }
-                if !is_name_of(name, photo.display_name()) {
+                // In the trash it keeps the name that it was given there, and what is told of it is not told anew.
+                if !path.starts_with("Trash/") && !is_name_of(name, photo.display_name()) {
                     return Err(format!("{path} is called {:?} in Ente", photo.display_name()));
                 }
             }

@@ -136,6 +136,20 @@ fn a_photo_removed_from_its_last_album_is_in_uncategorized_and_stays_there() {
     check_refused(&removed, Op::Unlink(Dir::Uncategorized, "a.jpg"), libc::EPERM);
 }
 
+/// 3, 4.2: out of the trash into an album; and, on a mount that allows it, into the trash and back.
+#[test]
+fn a_photo_goes_to_the_trash_and_comes_back() {
+    let first = [Op::MakeAlbum(Album::X), Op::Write(X, "a.jpg", Content(0))];
+    let back = Op::Rename(Dir::Trash, "a.jpg", X, "b.jpg");
+    check(&after(&first, &[Op::Other(Elsewhere::Trash(0)), Op::Pull, back]));
+    let gone = [Op::AllowTrash, Op::Unlink(X, "a.jpg"), Op::Unlink(Dir::Uncategorized, "a.jpg")];
+    check(&after(&first, &[&gone[..], &[back]].concat()));
+    check(&after(&first, &[&gone[..], &[Op::Work, back]].concat()));
+    check(&after(&first, &[Op::AllowTrash, Op::Rename(X, "a.jpg", Dir::Trash, "a.jpg"), Op::Work, back]));
+    check_refused(&after(&first, &gone), Op::Unlink(Dir::Trash, "a.jpg"), libc::EPERM);
+    check_refused(&after(&first, &[]), Op::Rename(X, "a.jpg", Dir::Trash, "a.jpg"), libc::EPERM);
+}
+
 /// 4.3: "`unlink` in a drop takes the entry, not the photo".
 #[test]
 fn a_drop_entry_that_is_removed_leaves_its_photo_in_ente() {

@@ -3,11 +3,12 @@
 use crate::device::{Device, is_directory};
 use crate::photos::{Content, content_of};
 use entefs::base::Ino;
-use entefs::namespace::{Attr, Entry, EntryKey, Listed, Namespace};
+use entefs::namespace::{Attr, Entry, EntryKey, Listed, Namespace, NamespaceError};
+use entefs::vfs::VfsError;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-const PLACES: [&str; 5] = ["Drop", "Albums", "Archive", "Favorites", "Uncategorized"];
+const PLACES: [&str; 6] = ["Drop", "Albums", "Archive", "Favorites", "Uncategorized", "Trash"];
 
 /// One name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,8 +42,13 @@ pub fn walk(device: &Device) -> Result<Walk, String> {
 }
 
 fn walk_dir(device: &Device, dir: Ino, path: &str, walk: &mut Walk) -> Result<(), String> {
+    let listed = match device.list(dir) {
+        // A special album that another device made, and of which not all is here yet (semantics 1.8).
+        Err(VfsError::Namespace(NamespaceError::Untrusted(_))) => return Ok(()),
+        listed => listed.map_err(|error| format!("{path}: {error}"))?,
+    };
     walk.dirs.push(dir);
-    for (entry, attr) in device.list(dir).map_err(|error| format!("{path}: {error}"))? {
+    for (entry, attr) in listed {
         let path = format!("{path}/{}", String::from_utf8_lossy(&entry.name));
         let found = device.vfs.lookup(dir, &entry.name).map_err(|error| format!("{path} is listed: {error}"))?;
         if found.attr != attr {
@@ -69,7 +75,7 @@ fn walk_dir(device: &Device, dir: Ino, path: &str, walk: &mut Walk) -> Result<()
 fn read(device: &Device, path: &str, attr: &Attr) -> Result<Option<Content>, String> {
     let bytes = match device.read(attr.ino) {
         Ok(bytes) => bytes,
-        Err(entefs::vfs::VfsError::Offline(_)) if !device.is_up() => return Ok(None),
+        Err(VfsError::Offline(_)) if !device.is_up() => return Ok(None),
         Err(error) => return Err(format!("{path} cannot be read: {error}")),
     };
     if bytes.len() as u64 != attr.size {

@@ -10,7 +10,7 @@ use crate::view::{View, check_memo, walk};
 use entefs::account::AccountDir;
 use entefs::account::NoKeyring;
 use entefs::base::{FileId, FixedClock, Ino, Nanos, Timestamp};
-use entefs::store::OpRow;
+use entefs::store::{OpKind, OpRow};
 use entefs::sync::{Reach, SyncError};
 use entefs::tree::Stage;
 use entefs::vfs::{AttrChange, RenameMode, VfsResult};
@@ -68,6 +68,7 @@ impl World {
             owed: HashMap::new(),
             _root: root,
         };
+        world.device.wait(world.device.engine.sync.pull(Reach::New)).map_err(|error| error.to_string())?;
         world.observe()?;
         Ok(world)
     }
@@ -127,6 +128,10 @@ impl World {
             }
             Op::Crash => {
                 device.crash();
+                return Outcome::Crashed;
+            }
+            Op::AllowTrash => {
+                device.allow_trash();
                 return Outcome::Crashed;
             }
             Op::Other(change) => return Outcome::Elsewhere(act(&self.ente, change)),
@@ -251,8 +256,18 @@ impl World {
             let photos = album.remote.and_then(|id| facts.albums.get(&id)).map(|album| album.photos.clone());
             members.insert(album.no, photos.unwrap_or_default());
         }
-        for OpRow { file, from, to, .. } in ops {
+        let mut trash: BTreeSet<FileId> =
+            facts.photos.iter().filter(|(_, photo)| photo.trashed).map(|(file, _)| *file).collect();
+        for OpRow { kind, file, from, to, .. } in ops {
             let Some(file) = file else { continue };
+            match kind {
+                OpKind::Trash => {
+                    members.values_mut().for_each(|photos| photos.retain(|other| *other != file));
+                    trash.insert(file);
+                }
+                OpKind::Restore => trash.retain(|other| *other != file),
+                _ => {}
+            }
             if let Some(from) = from {
                 members.entry(from).or_default().remove(&file);
             }
@@ -264,7 +279,7 @@ impl World {
             let dir = rules::directory_of(album);
             rules::check_members(&self.view, &dir, &members[&album.no], facts)?;
         }
-        Ok(())
+        rules::check_trash(&self.view, &trash)
     }
 
     /// Changes that are not confirmed, and uploads that are not over.

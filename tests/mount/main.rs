@@ -23,5 +23,6 @@ mod rest;
 mod rules;
 mod safety;
 mod takeout;
+mod trash;
 mod tree;
 mod troubles;

@@ -42,7 +42,8 @@ CREATE TABLE files (
     taken          INTEGER,                  -- capture time, for `Timeline/`
     hash_tag       BLOB,                     -- keyed: content hash and kind
     hidden         INTEGER NOT NULL,         -- legacy: hidden one by one
-    trashed        INTEGER NOT NULL,
+    trashed        INTEGER NOT NULL,         -- in Ente's trash, or deleted there for good
+    delete_by      INTEGER,                  -- in the trash: when it is deleted for good
     stand_in       INTEGER NOT NULL,         -- its thumbnail is the stand-in
     previous       INTEGER NOT NULL,         -- another version took its place here
     content        INTEGER,                  -- the content it has now
@@ -85,7 +86,7 @@ CREATE INDEX contents_by_file ON contents (file);
 CREATE INDEX contents_by_size ON contents (size);
 
 CREATE TABLE members (
-    album          INTEGER NOT NULL,
+    album          INTEGER NOT NULL,         -- 0: Ente's trash
     file           INTEGER NOT NULL,
     live           INTEGER NOT NULL,         -- what the server said last
     want           INTEGER,                  -- what a pending change makes of it: 0 left, 1 entered
