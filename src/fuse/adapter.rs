@@ -2,9 +2,9 @@
 //! the database; what may wait for the disk or the network is handed off with its reply.
 
 use super::convert::{errno, file_attr, ino, kind, time, ttl};
-use super::dying::{command_line, is_killed};
+use super::dying::{command_line, is_ending, is_killed};
 use crate::base::{Clock, Ino, PageBuf};
-use crate::vfs::{AttrChange, Found, Maker, ReadStep, RenameMode, Vfs, VfsError, XattrMode};
+use crate::vfs::{AttrChange, Found, Maker, Opened, ReadStep, RenameMode, Vfs, VfsError, XattrMode};
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo,
     InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
@@ -96,6 +96,13 @@ fn reply_empty(operation: &'static str, outcome: Result<(), VfsError>, reply: Re
     }
 }
 
+fn reply_open(opened: Result<Opened, VfsError>, reply: ReplyOpen) {
+    match opened {
+        Ok(opened) => reply.opened(FileHandle(opened.fh), open_flags(opened)),
+        Err(error) => reply.error(errno("open", &error)),
+    }
+}
+
 /// Runs `fill` on this thread's buffer, grown to `len`.
 fn with_buffer<T>(len: usize, fill: impl FnOnce(&mut [u8]) -> T) -> T {
     BUFFER.with_borrow_mut(|buffer| {
@@ -145,7 +152,7 @@ fn xattr_reply(size: u32, value: Result<Vec<u8>, VfsError>, reply: ReplyXattr) {
     }
 }
 
-fn open_flags(opened: crate::vfs::Opened) -> FopenFlags {
+fn open_flags(opened: Opened) -> FopenFlags {
     let mut flags = FopenFlags::empty();
     if opened.keep_cache {
         flags |= FopenFlags::FOPEN_KEEP_CACHE;
@@ -296,13 +303,16 @@ impl Filesystem for Adapter {
     }
 
     fn open(&self, req: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        let (number, pid) = (ino(number), req.pid());
         let write = flags.0 & libc::O_ACCMODE != libc::O_RDONLY;
-        let checked = || match write {
-            true => Ok(()),
-            false => self.vfs.check_previews(ino(number), || command_line(req.pid())),
-        };
-        shielded("open", || match checked().and_then(|()| self.vfs.open(ino(number), write)) {
-            Ok(opened) => reply.opened(FileHandle(opened.fh), open_flags(opened)),
+        let asks = || if write { Ok(false) } else { self.vfs.is_refused_to_previewers(number) };
+        shielded("open", || match asks() {
+            Ok(false) => reply_open(self.vfs.open(number, write), reply),
+            // Its command line is in its memory, which may wait for a read of another file here.
+            Ok(true) => self.hand_off("open", move |vfs| {
+                let checked = Vfs::check_asker(&command_line(pid));
+                reply_open(checked.and_then(|()| vfs.open(number, write)), reply);
+            }),
             Err(error) => reply.error(errno("open", &error)),
         });
     }
@@ -369,11 +379,11 @@ impl Filesystem for Adapter {
 
     fn flush(&self, req: &Request, _number: INodeNo, fh: FileHandle, _owner: LockOwner, reply: ReplyEmpty) {
         shielded("flush", || {
-            let killed = self.vfs.was_written(fh.0) && is_killed(req.pid());
-            if self.vfs.is_flush_slow(fh.0) {
-                self.hand_off_empty("flush", reply, move |vfs| vfs.flush(fh.0, killed));
+            let (pid, ending) = (req.pid(), self.vfs.was_written(fh.0) && is_ending(req.pid()));
+            if ending || self.vfs.is_flush_slow(fh.0) {
+                self.hand_off_empty("flush", reply, move |vfs| vfs.flush(fh.0, ending && is_killed(pid)));
             } else {
-                reply_empty("flush", self.vfs.flush(fh.0, killed), reply);
+                reply_empty("flush", self.vfs.flush(fh.0, false), reply);
             }
         });
     }

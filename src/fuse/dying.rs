@@ -12,7 +12,15 @@ pub(super) fn command_line(pid: u32) -> Vec<u8> {
     fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
 }
 
-/// True where the task is exiting because of a signal. A task that cannot be looked at is not.
+/// Whether the task is on its way out: its memory is gone by the time its files are closed. Never waits, unlike a look
+/// at its `stat`: of a process within `execve` that waits until its close-on-exec files are closed, which waits for the
+/// answer to this very flush.
+pub(super) fn is_ending(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/statm")).is_ok_and(|pages| pages.starts_with(b"0 "))
+}
+
+/// True where the task is exiting because of a signal. A task that cannot be looked at is not. May wait for whatever the
+/// task itself waits for: to be asked of one that [`is_ending`], and where that holds up nobody else.
 pub(super) fn is_killed(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| says_killed(&stat))
 }
@@ -48,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_live_process_is_not_killed() {
-        assert!(!is_killed(std::process::id()));
-        assert!(!is_killed(u32::MAX));
+        assert!(!is_ending(std::process::id()) && !is_killed(std::process::id()));
+        assert!(!is_ending(u32::MAX) && !is_killed(u32::MAX));
     }
 }

@@ -53,20 +53,22 @@ impl Vfs {
         Ok(Opened::buffered(self.handles.insert(Handle::Local { file, write: false })))
     }
 
-    /// Whether whoever opens it for reading may have it downloaded: not a thumbnailer or indexer (semantics 5.6).
-    /// `asker`: its command line, which is asked for only where that matters.
+    /// Whether reading it is a download, which a thumbnailer or indexer is refused (semantics 5.6).
     ///
     /// # Errors
-    /// [`VfsError::NotForPreviews`].
-    pub fn check_previews(&self, ino: Ino, asker: impl FnOnce() -> Vec<u8>) -> VfsResult<()> {
+    /// Where the store cannot be read.
+    pub fn is_refused_to_previewers(&self, ino: Ino) -> VfsResult<bool> {
         let is_here = FixedPlace::of(ino).is_some() || self.files.get(ino).is_some();
         if is_here || self.options.previews == Previews::Originals {
-            return Ok(());
+            return Ok(false);
         }
-        match self.readable_content(ino)? {
-            Some(content) if !self.fetch.is_cached(&content) && is_previewer(&asker()) => Err(VfsError::NotForPreviews),
-            _ => Ok(()),
-        }
+        Ok(self.readable_content(ino)?.is_some_and(|content| !self.fetch.is_cached(&content)))
+    }
+
+    /// # Errors
+    /// [`VfsError::NotForPreviews`] where this is the command line of a thumbnailer or indexer.
+    pub fn check_asker(command_line: &[u8]) -> VfsResult<()> {
+        if is_previewer(command_line) { Err(VfsError::NotForPreviews) } else { Ok(()) }
     }
 
     fn open_text(&self, place: FixedPlace, write: bool) -> VfsResult<Opened> {

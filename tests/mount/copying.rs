@@ -2,8 +2,8 @@
 
 use super::ledger::Ledger;
 use super::tree::Tree;
-use crate::common::{Device, World, has_program, jpeg, number, run, skip, sorted};
-use std::fs;
+use crate::common::{Device, World, await_that, has_program, jpeg, number, run, skip, sorted};
+use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -226,4 +226,47 @@ fn a_temporary_file_that_rested_is_a_photo_once_it_has_another_name() {
     let mut ledger = Ledger::default();
     ledger.expect("slow.jpg", &bytes, "Drop");
     ledger.check(world.client());
+}
+
+/// Descriptors go to the new process until it has executed its program, which closes them: while the kernel waits for
+/// that, whoever looks at the process waits, too, and a mount that looked before it answered would wait for ever.
+#[test]
+fn a_program_that_starts_another_while_it_writes_holds_up_nothing() {
+    let Some(world) = World::start() else { return };
+    // Closed after the mount is gone: where that hangs, a close would hang, too.
+    let mut written = Vec::new();
+    let device = world.mounted();
+    for number in 0..4 {
+        let mut file = File::create(device.path(&format!("Drop/{number}.jpg"))).expect("a file");
+        file.write_all(&jpeg(number, 3000)).expect("it is taken");
+        written.push(file);
+    }
+    // Not joined: where it hangs, the end of the mount lets it go.
+    let started = std::thread::spawn(|| Command::new("true").status().expect("it is installed"));
+    await_that("another program has started", || started.is_finished());
+    drop(written);
+    device.wait_idle();
+    assert_eq!(world.client().photos().len(), 4);
+}
+
+/// "These wait as *incomplete*: ... a last close by a process that a signal ended".
+#[test]
+fn what_a_killed_program_leaves_waits_as_incomplete() {
+    let Some(world) = World::start() else { return };
+    let device = world.mounted();
+    let source = world.path("source.jpg");
+    fs::write(&source, jpeg(8, 3000)).expect("a file");
+    for (name, end) in [("killed.jpg", "kill -9 $$"), ("ended.jpg", "exit 1")] {
+        let script =
+            format!("exec 3>'{}'; cat '{}' >&3; {end}", device.path("Drop").join(name).display(), source.display());
+        let status = Command::new("sh").args(["-c", &script]).status().expect("a shell");
+        assert!(!status.success());
+    }
+    await_that("one is sent, the other waits", || {
+        let status = device.status();
+        status.uploads.uploaded_total == 1 && status.under_way() == 0 && status.parked.len() == 1
+    });
+    let parked = &device.status().parked[0];
+    assert_eq!((parked.path.as_str(), parked.reason.as_str()), ("Drop/killed.jpg", "incomplete"));
+    assert!(parked.detail.contains("ended by a signal"), "{}", parked.detail);
 }
