@@ -130,8 +130,7 @@ fn relist_member(
         let now = dir.complete && naming == Naming::Now;
         return if now { name_member(tx, dir, row, shown, links, false) } else { Ok(()) };
     };
-    let is_others =
-        |name: &[u8]| -> StoreResult<bool> { Ok(tx.find_member(dir.no, name)?.is_some_and(|owner| owner != row.id)) };
+    let is_others = |name: &[u8]| tx.is_name_of_other(dir.no, name, row.id);
     let clip_name = member.clip.as_ref().map(|clip| clip.name.clone());
     let clip_is_others = clip_name.as_deref().map(&is_others).transpose()?.unwrap_or(false);
     if is_others(&listing.name)? || clip_is_others || clip_name.is_some() != shown.is_pair() {
@@ -208,8 +207,7 @@ fn together(row: &FileRow) -> i64 {
 }
 
 fn is_taken(rows: &Rows<'_>, dir: PhotoDir, file: FileId, name: &[u8]) -> StoreResult<bool> {
-    let other = rows.find_member(dir.no, name)?.is_some_and(|owner| owner != file);
-    Ok(other || rows.find_name(dir.ino, name)?.is_some())
+    Ok(rows.is_name_of_other(dir.no, name, file)? || rows.find_name(dir.ino, name)?.is_some())
 }
 
 /// Which ` (n)` a name got.

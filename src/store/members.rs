@@ -167,6 +167,17 @@ impl Rows<'_> {
         Ok(query.query_row(params![album.0, &tag[..]], |row| Ok(FileId(row.get(0)?))).optional()?)
     }
 
+    /// Whether another visible member than `file` has this name: two can, after a removal was refused whose name was given
+    /// to a newcomer meanwhile.
+    pub fn is_name_of_other(&self, album: AlbumNo, name: &[u8], file: FileId) -> StoreResult<bool> {
+        let tag = self.seals.name_tag(album.0, name);
+        let mut query = self.conn.prepare_cached(
+            "SELECT 1 FROM members WHERE album = ?1 AND (name_tag = ?2 OR clip_tag = ?2) \
+             AND coalesce(want, live) = 1 AND file <> ?3 LIMIT 1",
+        )?;
+        Ok(query.exists(params![album.0, &tag[..], file.0])?)
+    }
+
     /// The suffix that an earlier member of the group got.
     pub fn find_suffix(&self, album: AlbumNo, stem: &[u8], together: i64) -> StoreResult<Option<u32>> {
         let tag = self.seals.stem_tag(album.0, stem, together);

@@ -50,6 +50,7 @@ impl Sync {
                     self.put_off(&batch.ops, wait)?;
                     break;
                 }
+                Pushed::Refused(_) if batch.ops.len() > 1 => self.push_singly(batch, &mut settled).await?,
                 Pushed::Refused(why) => self.refuse(&batch.ops, &why)?,
             }
         }
@@ -57,6 +58,19 @@ impl Sync {
             self.confirm(&settled).await?;
         }
         self.next_due()
+    }
+
+    /// One of them is refused: which, each says by itself (semantics 6.2).
+    async fn push_singly(self: &Arc<Self>, batch: Batch, settled: &mut Vec<OpRow>) -> Result<(), SyncError> {
+        for op in batch.ops {
+            let single = Batch { ops: vec![op], call: batch.call };
+            match self.push_batch(&single).await {
+                Pushed::Done => settled.extend(single.ops),
+                Pushed::Later(wait) => self.put_off(&single.ops, wait)?,
+                Pushed::Refused(why) => self.refuse(&single.ops, &why)?,
+            }
+        }
+        Ok(())
     }
 
     fn next_due(&self) -> Result<Option<Timestamp>, SyncError> {

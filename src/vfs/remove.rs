@@ -5,7 +5,9 @@ use super::echo::Done;
 use super::error::{VfsError, VfsResult};
 use super::local::LocalState;
 use crate::base::{Ino, Nanos, Timestamp};
-use crate::namespace::{DirInfo, Dirty, Entry, EntryKey, delete_album, path_of, untrash, withdraw_photo};
+use crate::namespace::{
+    DirInfo, Dirty, Entry, EntryKey, current_upload, delete_album, path_of, untrash, withdraw_photo,
+};
 use crate::store::{Change, Kept, NodeKind, NodeRow, Rows, Tx, UploadRow};
 use crate::tree::{
     EntryKind, Event, NameClass, OnDelete, Refusal, RemovalPlan, Stage, Verdict, on_event, plan_removal,
@@ -70,8 +72,12 @@ impl Vfs {
         Ok(())
     }
 
-    /// What an entry is, somebody else's photo told from an own one.
+    /// What an entry is, somebody else's photo told from an own one. A file whose new bytes wait is not in Ente as it is.
     pub(super) fn entry_kind(&self, entry: &Entry) -> VfsResult<EntryKind> {
+        if let EntryKey::LocalFile { photo: Some(_) } = entry.key {
+            let upload = self.store().read(|rows| current_upload(rows, entry.ino))?;
+            return Ok(EntryKind::LocalFile { in_ente: upload.is_none() });
+        }
         let Some(file) = entry.key.photo() else { return Ok(entry.key.kind()) };
         let own = self.store().read(|rows| rows.load_file(file))?.is_none_or(|row| row.own);
         Ok(if own { EntryKind::Photo } else { EntryKind::ForeignPhoto })

@@ -245,11 +245,16 @@ impl Vfs {
         if self.name_rules(rename.from.ino).classify(&rename.entry.name) == NameClass::Plain {
             note_entry(tx, ino, rename.now)?;
         }
+        let Some(node) = tx.load_node(ino)? else { return Err(VfsError::NotFound) };
+        let masked = node.file.filter(|_| matches!(rename.to.kind, DirKind::Album(_) | DirKind::SharedAlbum(_)));
+        if let Some(file) = masked {
+            self.mask_photo(tx, rename, &node, file, settle, dirty)?;
+        }
+        let Some(node) = tx.load_node(ino)? else { return Err(VfsError::NotFound) };
         tx.delete_name(rename.from.ino, &rename.entry.name)?;
         tx.save_name(rename.to.ino, rename.name, ino)?;
         dirty.name(rename.from.ino, &rename.entry.name);
         dirty.name(rename.to.ino, rename.name);
-        let Some(node) = tx.load_node(ino)? else { return Err(VfsError::NotFound) };
         tx.save_node(&NodeRow { ctime: rename.now, ..node.clone() })?;
         dirty.ino(ino);
         if node.kind.is_directory() {
@@ -264,6 +269,22 @@ impl Vfs {
             self.name_in_ente(tx, file, rename, dirty)?;
         }
         Ok(())
+    }
+
+    /// New bytes go into an album before they are sent: the photo whose place they take goes there first, under that very
+    /// name, and is behind it until then.
+    fn mask_photo(
+        &self,
+        tx: &Tx<'_>,
+        rename: &Rename<'_>,
+        node: &NodeRow,
+        file: FileId,
+        settle: Duration,
+        dirty: &mut Dirty,
+    ) -> VfsResult<()> {
+        self.follow_file(tx, node, rename.to.ino, rename.now, settle, dirty)?;
+        let album = self.album_of(tx, &rename.to, rename.now, dirty)?;
+        Ok(show_as(tx, album, file, rename.name, dirty)?)
     }
 
     /// A file with two names is in two albums: the one that this directory maps to is meant.

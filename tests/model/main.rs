@@ -35,7 +35,7 @@ use world::World;
 const LENGTH: usize = 40;
 /// Without being told otherwise: few enough for every run.
 const SEQUENCES: u64 = 12;
-const FIRST: u64 = 10_000;
+const FIRST: u64 = 30_000;
 /// A failing sequence is run so often, at most, to find what it needs.
 const SHRINKING: usize = 400;
 

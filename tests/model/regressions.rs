@@ -174,3 +174,36 @@ fn an_album_that_is_archived_elsewhere_stays_a_link_of_its_photos() {
     check(&[&both[..], &[archive(true), Op::Pull]].concat());
     check(&[&both[..], &[archive(true), Op::Pull, archive(false), Op::Pull]].concat());
 }
+
+/// The entry ended as its photo as it was, and the new bytes with it: they were in no album, and never sent.
+#[test]
+fn a_drop_entry_with_new_bytes_that_goes_into_an_album_takes_them_along() {
+    let first =
+        [Op::MakeDropX, Op::MakeAlbum(Album::X), Op::Write(Dir::DropX, "a.jpg", Content(3)), Op::Wait(15), Op::Work];
+    let written = Op::Write(Dir::DropX, "a.jpg", Content(2));
+    for dir in [Dir::Favorites, Dir::Album(Album::Y)] {
+        let over = Op::Rename(Dir::DropX, "a.jpg", dir, "a.jpg");
+        let then = [Op::MakeAlbum(Album::Y), written, over];
+        check(&[&first[..], &then].concat());
+        check(&[&first[..], &then, &[Op::Crash]].concat());
+        check(&[&first[..], &then[..2], &[Op::Wait(15), over]].concat());
+    }
+}
+
+/// Both removals were refused because of one of them, and the photo came back under a name that was another's by then.
+#[test]
+fn a_refused_change_takes_no_other_along_and_no_name_that_was_given_meanwhile() {
+    check(&[
+        Op::MakeDropX,
+        Op::MakeAlbum(Album::X),
+        Op::Write(Dir::Uncategorized, "b.jpg", Content(2)),
+        Op::Write(Dir::Album(Album::X), "b.jpg", Content(0)),
+        Op::Write(Dir::DropX, "a.jpg", Content(3)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Other(Elsewhere::Upload(Place::X, "b.jpg", Content(3))),
+        Op::Other(Elsewhere::Trash(2)),
+        Op::Unlink(Dir::Album(Album::X), "b.jpg"),
+        Op::Write(Dir::DropX, "a.jpg", Content(2)),
+    ]);
+}
