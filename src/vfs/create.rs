@@ -46,7 +46,7 @@ impl Vfs {
         let mut state = LocalState::new(node);
         state.vault = Some(vault);
         state.upload = Some(upload);
-        (state.writing, state.handles, state.writers) = (true, 1, 1);
+        (state.writing, state.writers) = (true, 1);
         let file = LocalFile::new(state);
         self.files.insert(&file);
         let fh = self.handles.insert(Handle::Local { file, write: true });

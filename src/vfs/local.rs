@@ -29,7 +29,6 @@ pub(super) struct LocalState {
     pub(super) old: Option<Arc<ContentRow>>,
     pub(super) node: NodeRow,
     pub(super) supersedes: Option<VaultId>,
-    pub(super) handles: u32,
     pub(super) writers: u32,
     /// Bytes changed since the last writer closed it.
     pub(super) wrote: bool,
@@ -64,7 +63,6 @@ impl LocalState {
             old: None,
             node,
             supersedes: None,
-            handles: 0,
             writers: 0,
             wrote: false,
             killed: false,
@@ -117,38 +115,43 @@ impl LocalState {
     }
 }
 
-/// All open inodes of this machine.
+/// All open inodes of this machine. Its lock is the last one taken: within a transaction, too, it is asked who is open.
 #[derive(Default)]
-pub(super) struct LocalFiles(Mutex<HashMap<Ino, Arc<LocalFile>>>);
+pub(super) struct LocalFiles(Mutex<HashMap<Ino, Listed>>);
+
+struct Listed {
+    file: Arc<LocalFile>,
+    handles: u32,
+}
 
 impl LocalFiles {
     pub(super) fn get(&self, ino: Ino) -> Option<Arc<LocalFile>> {
-        self.0.lock().get(&ino).cloned()
+        self.0.lock().get(&ino).map(|listed| Arc::clone(&listed.file))
     }
 
+    /// A new file, with one handle.
     pub(super) fn insert(&self, file: &Arc<LocalFile>) {
-        self.0.lock().insert(file.ino, Arc::clone(file));
+        self.0.lock().insert(file.ino, Listed { file: Arc::clone(file), handles: 1 });
     }
 
     /// Opens an inode once, however many ask at the same time.
     fn get_or_load(&self, ino: Ino, load: impl FnOnce() -> VfsResult<Arc<LocalFile>>) -> VfsResult<Arc<LocalFile>> {
         let mut files = self.0.lock();
-        if let Some(file) = files.get(&ino) {
-            file.lock().handles += 1;
-            return Ok(Arc::clone(file));
+        if let Some(listed) = files.get_mut(&ino) {
+            listed.handles += 1;
+            return Ok(Arc::clone(&listed.file));
         }
         let file = load()?;
-        file.lock().handles += 1;
-        files.insert(ino, Arc::clone(&file));
+        files.insert(ino, Listed { file: Arc::clone(&file), handles: 1 });
         Ok(file)
     }
 
     /// One handle less; the last one takes the file out of the table. Answers whether it was.
-    pub(super) fn close(&self, file: &Arc<LocalFile>) -> bool {
+    pub(super) fn close(&self, file: &LocalFile) -> bool {
         let mut files = self.0.lock();
-        let mut state = file.lock();
-        state.handles = state.handles.saturating_sub(1);
-        let last = state.handles == 0;
+        let Some(listed) = files.get_mut(&file.ino) else { return true };
+        listed.handles -= 1;
+        let last = listed.handles == 0;
         if last {
             files.remove(&file.ino);
         }
@@ -187,5 +190,34 @@ impl Vfs {
         state.vault = vault;
         state.old = content.map(Arc::new);
         Ok(LocalFile::new(state))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::NodeKind;
+
+    /// A file's state is held while its rows are written; whoever writes rows may ask which files are open.
+    #[test]
+    fn opening_and_closing_wait_for_no_files_state() {
+        let (files, ino) = (LocalFiles::default(), Ino(70_000));
+        let file = LocalFile::new(LocalState::new(NodeRow::new(ino, NodeKind::File, 0o644, Nanos(1))));
+        files.insert(&file);
+        let held = file.lock();
+        std::thread::scope(|scope| {
+            let again = scope.spawn(|| {
+                let opened = files.get_or_load(ino, || Err(VfsError::Stale)).is_ok();
+                (opened, files.close(&file), files.close(&file))
+            });
+            let began = std::time::Instant::now();
+            while !again.is_finished() && began.elapsed() < std::time::Duration::from_secs(20) {
+                std::thread::yield_now();
+            }
+            let finished = again.is_finished();
+            drop(held);
+            assert!(finished && matches!(again.join(), Ok((true, false, true))));
+        });
+        assert!(files.get(ino).is_none());
     }
 }

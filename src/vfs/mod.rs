@@ -5,7 +5,8 @@
 //! returned as a future (I10); what a write accepted is in the spool, and durable when `flush`, `fsync` or the
 //! rename away from a temporary name returned (I1); every refusal is an errno at once.
 //!
-//! Lock order: a file's state, then what the namespace locks. A callback holds one file's state at a time.
+//! Lock order: a file's state, then what the namespace locks, then the table of open files. A callback holds one
+//! file's state at a time.
 
 mod attr;
 mod brake;
