@@ -14,7 +14,7 @@ mod record;
 mod srp;
 mod stream;
 
-pub use block::{BLOCK_NONCE, BLOCK_TAG, BlockKey};
+pub use block::{BLOCK_NONCE, BLOCK_TAG, BlockCipher, BlockKey};
 pub use boxes::{Boxed, KeyPair, open_box, open_sealed_box, seal_box, seal_sealed_box};
 pub use error::CryptoError;
 pub use hash::{ContentHash, ContentHasher, Md5Hasher, md5};

@@ -15,7 +15,7 @@ pub use memory::Piece;
 
 use crate::base::sync::Mutex;
 use crate::base::{ContentNo, PageBuf};
-use crate::cache::{Cache, CacheRead, CachedFile};
+use crate::cache::{Cache, CacheKey, CacheRead, CachedFile};
 use crate::crypto::{CHUNK, CIPHER_CHUNK, CryptoError, MacPrefix};
 use crate::remote::{RemoteApi, RemoteError};
 use crate::store::{ContentRow, Store};
@@ -33,6 +33,8 @@ use tokio::sync::Semaphore;
 const MEMORY: usize = 40 << 20;
 /// Contents whose keys and MACs are kept at hand.
 const STREAMS: NonZeroUsize = NonZeroUsize::new(256).expect("256 is not zero");
+/// Files of the cache kept open.
+const FILES: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
 /// Chunks written to the cache at a time; more wait in memory.
 const CACHE_WRITERS: usize = 2;
 /// Tiny ranges fetched at a time.
@@ -58,6 +60,8 @@ pub struct Fetch {
     options: FetchOptions,
     memory: ChunkMemory,
     streams: Mutex<LruCache<ContentNo, Arc<Stream>>>,
+    /// The cache's files used last, kept open: opening one looks through all of it for what is there.
+    files: Mutex<LruCache<CacheKey, Arc<CachedFile>>>,
     /// What chunks are received into.
     sealed: Arc<SealedBufs>,
     decrypting: Arc<Semaphore>,
@@ -87,6 +91,7 @@ impl Fetch {
             options,
             memory: ChunkMemory::new(MEMORY),
             streams: Mutex::new(LruCache::new(STREAMS)),
+            files: Mutex::new(LruCache::new(FILES)),
             sealed: Arc::default(),
             decrypting: Arc::new(Semaphore::new(options.cores.max(1))),
             caching: Arc::new(Semaphore::new(CACHE_WRITERS)),
@@ -198,7 +203,10 @@ impl Fetch {
     }
 
     fn cached(&self, content: &ContentRow) -> Arc<CachedFile> {
-        self.cache.get(self.cache.key(content.file, &content.header, content.part), content.size)
+        let key = self.cache.key(content.file, &content.header, content.part);
+        let file = self.cache.get(key, content.size);
+        self.files.lock().put(key, Arc::clone(&file));
+        file
     }
 
     fn known_stream(&self, content: ContentNo) -> Option<Arc<Stream>> {

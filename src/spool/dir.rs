@@ -57,7 +57,7 @@ impl SpoolDir {
         self.handle.try_clone().map_err(SpoolError::io("open the directory"))
     }
 
-    /// An empty file under a fresh name; durable after [`File::sync_all`] and [`Self::sync`].
+    /// An empty file under a fresh name; durable after [`Self::sync`].
     pub(super) fn create(&self) -> Result<(VaultId, File), SpoolError> {
         let id = VaultId(random());
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(OPEN_MODE).open(self.path(id));

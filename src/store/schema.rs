@@ -1,6 +1,7 @@
 //! Connections and numbered migrations.
 
 use super::error::{StoreError, StoreResult};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
 use std::io;
@@ -52,6 +53,8 @@ fn configure(conn: &Connection, cache: &str) -> StoreResult<()> {
     conn.pragma_update(None, "cache_size", cache)?;
     conn.pragma_update(None, "temp_store", "memory")?;
     conn.set_prepared_statement_cache_capacity(256);
+    // Otherwise every new value that a partial index's condition is compared with has its statement parsed anew.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
 

@@ -136,7 +136,7 @@ fn an_upload_keeps_every_step() {
     };
     let no = write(&store, |tx| tx.insert_upload(&row));
     let due =
-        |now| store.read(|rows| rows.load_due_uploads(Timestamp(now), &[Stage::Settling], 0..100, 9)).unwrap().len();
+        |now| store.read(|rows| rows.find_due_uploads(Timestamp(now), &[Stage::Settling], 0..100, 9)).unwrap().len();
     assert_eq!((due(49), due(50)), (0, 1));
     assert_eq!(store.read(|rows| rows.load_next_due(&[Stage::Settling])).unwrap(), Some(Timestamp(50)));
     write(&store, |tx| {

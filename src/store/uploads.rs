@@ -124,15 +124,15 @@ const HELD: Timestamp = Timestamp(i64::MAX);
 /// What a stage leaves for the next ones; written by `upload`, sealed here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum UploadBlob {
-    Facts,
-    Prepared,
-    Transfer,
+    Facts = 0,
+    Prepared = 1,
+    Transfer = 2,
     /// Sent as it is, byte for byte (I15).
-    Request,
+    Request = 3,
     /// What happened, for people.
-    Detail,
+    Detail = 4,
     /// What is told of it from outside: by an import, or a sidecar.
-    Told,
+    Told = 5,
 }
 
 impl UploadBlob {
@@ -146,7 +146,14 @@ impl UploadBlob {
             Self::Told => "told",
         }
     }
+
+    fn id(self, no: UploadNo) -> i64 {
+        BLOBS * no.0 + self as i64
+    }
 }
+
+/// Room for this many blobs among the IDs of an upload.
+const BLOBS: i64 = 8;
 
 /// Files and bytes of one stage or park reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -201,18 +208,24 @@ fn spot(no: UploadNo, blob: UploadBlob) -> Spot {
     Spot::new("uploads", blob.column(), no.0)
 }
 
+/// Due at ?1, of ?2 bytes and more but fewer than ?3, the smallest ?4.
+fn due_condition(stages: &[Stage]) -> String {
+    let list = stages.iter().map(|stage| (*stage as i64).to_string()).collect::<Vec<_>>().join(", ");
+    // The index's own condition is repeated, or it could not be used; it leaves out what is never due.
+    format!(
+        "uploads INDEXED BY uploads_by_size WHERE parked IS NULL AND due < {} AND due <= ?1 AND stage IN ({list}) \
+         AND size >= ?2 AND size < ?3 ORDER BY size, no LIMIT ?4",
+        i64::MAX
+    )
+}
+
 impl Rows<'_> {
     fn load_uploads(&self, condition: &str, values: impl rusqlite::Params) -> StoreResult<Vec<UploadRow>> {
-        self.load_uploads_from("uploads", condition, values)
+        self.query_uploads(&format!("uploads WHERE {condition}"), values)
     }
 
-    fn load_uploads_from(
-        &self,
-        table: &str,
-        condition: &str,
-        values: impl rusqlite::Params,
-    ) -> StoreResult<Vec<UploadRow>> {
-        let mut query = self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM {table} WHERE {condition}"))?;
+    fn query_uploads(&self, source: &str, values: impl rusqlite::Params) -> StoreResult<Vec<UploadRow>> {
+        let mut query = self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM {source}"))?;
         let rows = query.query_map(values, |row| Ok(upload_of(row)))?;
         rows.map(|row| row?).collect()
     }
@@ -235,22 +248,22 @@ impl Rows<'_> {
     }
 
     /// What can be worked on at `now` of these sizes, small files first.
-    pub fn load_due_uploads(
+    pub fn find_due_uploads(
         &self,
         now: Timestamp,
         stages: &[Stage],
         sizes: Range<u64>,
         limit: usize,
-    ) -> StoreResult<Vec<UploadRow>> {
-        let list = stages.iter().map(|stage| (*stage as i64).to_string()).collect::<Vec<_>>().join(", ");
-        // The index's own condition is repeated, or it could not be used; it leaves out what is never due.
-        let condition = format!(
-            "parked IS NULL AND due < {} AND due <= ?1 AND stage IN ({list}) AND size >= ?2 AND size < ?3 \
-             ORDER BY size, no LIMIT ?4",
-            i64::MAX
-        );
-        let values = params![now.0, sizes.start, sizes.end, limit];
-        self.load_uploads_from("uploads INDEXED BY uploads_by_size", &condition, values)
+    ) -> StoreResult<Vec<UploadNo>> {
+        let sql = format!("SELECT no FROM {}", due_condition(stages));
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let rows = query.query_map(params![now.0, sizes.start, sizes.end, limit], |row| row.get(0).map(UploadNo))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Likewise of any size, with all that is in the rows.
+    pub fn load_due_uploads(&self, now: Timestamp, stages: &[Stage], limit: usize) -> StoreResult<Vec<UploadRow>> {
+        self.query_uploads(&due_condition(stages), params![now.0, 0, i64::MAX, limit])
     }
 
     /// When the next one becomes due.
@@ -278,7 +291,9 @@ impl Rows<'_> {
 
     /// What stays local for a reason that people should know: archives.
     pub fn load_explained_local(&self) -> StoreResult<Vec<UploadRow>> {
-        self.load_uploads("stage = 2 AND detail IS NOT NULL ORDER BY no", [])
+        let has_detail =
+            format!("EXISTS (SELECT 1 FROM upload_blobs WHERE id = {BLOBS} * no + {})", UploadBlob::Detail as i64);
+        self.load_uploads(&format!("stage = 2 AND {has_detail} ORDER BY no"), [])
     }
 
     /// Uploads of equal bytes that are not over.
@@ -305,10 +320,10 @@ impl Rows<'_> {
     }
 
     pub fn load_upload_blob(&self, no: UploadNo, blob: UploadBlob) -> StoreResult<Option<Vec<u8>>> {
-        let sql = format!("SELECT {} FROM uploads WHERE no = ?1", blob.column());
-        let sealed: Option<Option<Vec<u8>>> =
-            self.conn.prepare_cached(&sql)?.query_row([no.0], |row| row.get(0)).optional()?;
-        sealed.flatten().map(|sealed| self.seals.open(spot(no, blob), &sealed)).transpose()
+        let sql = "SELECT sealed FROM upload_blobs WHERE id = ?1";
+        let sealed: Option<Vec<u8>> =
+            self.conn.prepare_cached(sql)?.query_row([blob.id(no)], |row| row.get(0)).optional()?;
+        sealed.map(|sealed| self.seals.open(spot(no, blob), &sealed)).transpose()
     }
 
     /// Files and bytes by stage and park reason, for `status`.
@@ -331,35 +346,60 @@ impl Rows<'_> {
 impl Tx<'_> {
     /// A new upload of `row.vault`; `row.no` is chosen here.
     pub fn insert_upload(&self, row: &UploadRow) -> StoreResult<UploadNo> {
-        let mut insert = self
-            .conn
-            .prepare_cached("INSERT INTO uploads (ino, vault, stage, size, due, since) VALUES (?1, ?2, 0, 0, 0, 0)")?;
-        insert.execute(params![row.ino.0, &row.vault.0[..]])?;
+        let mut insert = self.conn.prepare_cached(
+            "INSERT INTO uploads (ino, vault, size, due, parked, file, stage, since) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0)",
+        )?;
+        let values = params![
+            row.ino.0,
+            &row.vault.0[..],
+            row.size,
+            row.due.0,
+            row.parked.map(ParkReason::word),
+            row.file.map(|file| file.0),
+        ];
+        insert.execute(values)?;
         let no = UploadNo(self.conn.last_insert_rowid());
-        self.save_upload(&UploadRow { no, ..row.clone() })?;
+        self.save_progress(&UploadRow { no, ..row.clone() })?;
         Ok(no)
     }
 
-    /// Everything but the blobs.
+    /// Everything but the blobs. A column that an index has is written where it changed alone: SQLite makes the entries
+    /// of all its indexes anew, changed or not, and each is a page more in the log.
     pub fn save_upload(&self, row: &UploadRow) -> StoreResult<()> {
+        self.save_progress(row)?;
+        let mut update = self.conn.prepare_cached("UPDATE uploads SET due = ?2 WHERE no = ?1 AND due IS NOT ?2")?;
+        update.execute(params![row.no.0, row.due.0])?;
         let mut update = self.conn.prepare_cached(
-            "UPDATE uploads SET ino = ?2, vault = ?3, stage = ?4, size = ?5, due = ?6, attempts = ?7, parked = ?8, \
-             since = ?9, as_is = ?10, target = ?11, supersedes = ?12, file = ?13, sent = ?14, frozen = ?15, killed = ?16, generation = ?17, adopted = ?18, part = ?19, partner = ?20 WHERE no = ?1",
+            "UPDATE uploads SET ino = ?2, vault = ?3, size = ?4, parked = ?5, file = ?6 \
+             WHERE no = ?1 AND (ino, vault, size, parked, file) IS NOT (?2, ?3, ?4, ?5, ?6)",
         )?;
         update.execute(params![
             row.no.0,
             row.ino.0,
             &row.vault.0[..],
-            row.stage as i64,
             row.size,
-            row.due.0,
-            row.attempts,
             row.parked.map(ParkReason::word),
+            row.file.map(|file| file.0),
+        ])?;
+        Ok(())
+    }
+
+    /// What no index has.
+    fn save_progress(&self, row: &UploadRow) -> StoreResult<()> {
+        let mut update = self.conn.prepare_cached(
+            "UPDATE uploads SET stage = ?2, attempts = ?3, since = ?4, as_is = ?5, target = ?6, supersedes = ?7, \
+             sent = ?8, frozen = ?9, killed = ?10, generation = ?11, adopted = ?12, part = ?13, partner = ?14 \
+             WHERE no = ?1",
+        )?;
+        update.execute(params![
+            row.no.0,
+            row.stage as i64,
+            row.attempts,
             row.since.0,
             row.as_is,
             row.target.map(|album| album.0),
             row.supersedes.map(|file| file.0),
-            row.file.map(|file| file.0),
             row.sent,
             row.frozen,
             row.killed,
@@ -372,9 +412,12 @@ impl Tx<'_> {
     }
 
     pub fn save_upload_blob(&self, no: UploadNo, blob: UploadBlob, plain: Option<&[u8]>) -> StoreResult<()> {
-        let sql = format!("UPDATE uploads SET {} = ?2 WHERE no = ?1", blob.column());
-        let sealed = plain.map(|plain| self.seals.seal(spot(no, blob), plain));
-        self.conn.prepare_cached(&sql)?.execute(params![no.0, sealed])?;
+        let Some(plain) = plain else {
+            self.conn.prepare_cached("DELETE FROM upload_blobs WHERE id = ?1")?.execute([blob.id(no)])?;
+            return Ok(());
+        };
+        let sql = "INSERT INTO upload_blobs (id, sealed) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET sealed = ?2";
+        self.conn.prepare_cached(sql)?.execute(params![blob.id(no), self.seals.seal(spot(no, blob), plain)])?;
         Ok(())
     }
 
@@ -432,6 +475,8 @@ impl Tx<'_> {
     }
 
     pub fn delete_upload(&self, no: UploadNo) -> StoreResult<()> {
+        let all = params![BLOBS * no.0, BLOBS * (no.0 + 1)];
+        self.conn.prepare_cached("DELETE FROM upload_blobs WHERE id >= ?1 AND id < ?2")?.execute(all)?;
         self.conn.prepare_cached("DELETE FROM uploads WHERE no = ?1")?.execute([no.0])?;
         Ok(())
     }

@@ -6,15 +6,13 @@ use super::seal::{Draft, read_all};
 use super::step::{Next, StepError, StepResult, load_blob, save_blob};
 use super::worker::Uploader;
 use crate::account::{content_hash, open_metadata};
-use crate::base::{FileId, FileKind, ParkReason, Part, Timestamp};
+use crate::base::{FileId, FileKind, ParkReason, Part, ReadAt, Timestamp};
 use crate::crypto::{ContentHash, ContentHasher};
 use crate::media::live::Crc;
 use crate::media::{MediaKind, Sniffed};
 use crate::namespace::{Dirty, path_of};
-use crate::spool::SpoolFile;
 use crate::store::{FileRow, HalfOf, NodeKind, NodeRow, Rows, StoreResult, Tx, UploadBlob, UploadRow};
 use crate::tree::{Dedup, Stage};
-use std::sync::Arc;
 
 /// What is to be done with bytes whose hash is known.
 enum Plan {
@@ -39,9 +37,9 @@ impl Uploader {
         let told = told.unwrap_or_default();
         // Bytes of a length that no photo has are new to the account; the others are hashed before anything else.
         let is_new = !self.store().read(|rows| rows.has_content_of_size(vault.len()))?;
-        let (reader, title) = (Arc::clone(&vault), name.clone());
+        let (reader, title) = (self.reader_of(row, &vault), name.clone());
         let (hash, kind, crc, draft) =
-            self.on_blocking_thread(move || hash_and_sniff(&reader, &title, is_new)).await??;
+            self.on_blocking_thread(move || hash_and_sniff(reader.as_ref(), &title, is_new)).await??;
         if let Some(draft) = draft {
             self.keep_draft(row.no, draft);
         }
@@ -126,11 +124,11 @@ const TWIN_LOOK: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// The hash, the kind and the checksum; where they are new, the bytes are sealed on the way.
 fn hash_and_sniff(
-    vault: &SpoolFile,
+    file: &dyn ReadAt,
     name: &[u8],
     is_new: bool,
 ) -> Result<(ContentHash, FileKind, u32, Option<Draft>), StepError> {
-    let kind = match super::settle::examine(vault, name)? {
+    let kind = match super::settle::examine(file, name)? {
         Sniffed::Media { kind: MediaKind::Video, .. } => FileKind::Video,
         Sniffed::Media { kind: MediaKind::Image, .. } => FileKind::Image,
         _ => return Err(StepError::park(ParkReason::Corrupt, "it is no image and no video any more")),
@@ -140,8 +138,7 @@ fn hash_and_sniff(
         hasher.update(bytes);
         crc.update(bytes);
     };
-    let reader = vault.reader();
-    let draft = if is_new { Some(Draft::make(&reader, see)?) } else { read_all(&reader, see).map(|()| None)? };
+    let draft = if is_new { Some(Draft::make(file, see)?) } else { read_all(file, see).map(|()| None)? };
     Ok((hasher.finish(), kind, crc.finish(), draft))
 }
 

@@ -149,34 +149,30 @@ impl Isolated {
         }
     }
 
-    /// Asks for the facts and then for the thumbnail, so that what breaks the one leaves the other.
+    /// Asks for the facts and the thumbnail; what breaks the one leaves the other.
     ///
     /// # Errors
     /// [`IsolationError::Spawn`] and [`IsolationError::Source`], which say nothing of the file; all else is in the answer.
     pub fn examine(&self, request: &Request, file: &dyn ReadAt) -> Result<Examined, IsolationError> {
-        let ask = |facts| {
-            self.run(&Request { facts, thumbnail: !facts, ..request.clone() }, file).map_err(IsolationError::own_fault)
+        let is_image = request.format.kind() == MediaKind::Image;
+        let asked = Request { facts: true, thumbnail: is_image, ..request.clone() };
+        let (facts, thumbnail) = match self.work(&asked, file) {
+            Ok(answer) => (answer.facts, Ok(answer.thumbnail.unwrap_or(Err(ThumbnailError::Unsupported)))),
+            Err(Failure { error, facts }) => (facts.map(|facts| *facts), Err(error.own_fault()?)),
         };
-        let unexamined = || Facts::of_unexamined(&request.circumstances());
-        let mut facts = match ask(true) {
-            Ok(answer) => answer.facts.unwrap_or_else(unexamined),
-            // Whatever it is, the decoder would meet it too.
-            Err(fault) => return Ok(Examined { facts: unexamined(), thumbnail: Err(fault?.into()) }),
-        };
-        let thumbnail = match request.format.kind() {
-            MediaKind::Image => ask(false),
-            MediaKind::Video => {
+        let mut facts = facts.unwrap_or_else(|| Facts::of_unexamined(&request.circumstances()));
+        let thumbnail = match thumbnail {
+            // Whatever it is that breaks on its facts, a decoder would meet it, too.
+            Ok(_) if !is_image => {
                 let shot = self.shot(request.format, file)?;
                 if let Ok(shot) = &shot {
                     facts.size = facts.size.or(shot.told.size);
                     facts.duration = facts.duration.or(shot.told.duration);
                 }
-                return Ok(Examined { facts, thumbnail: shot.map(|shot| shot.thumbnail) });
+                shot.map(|shot| shot.thumbnail)
             }
-        };
-        let thumbnail = match thumbnail {
-            Ok(answer) => answer.thumbnail.unwrap_or(Err(ThumbnailError::Unsupported)).map_err(NoThumbnail::from),
-            Err(fault) => Err(fault?.into()),
+            Ok(thumbnail) => thumbnail.map_err(NoThumbnail::from),
+            Err(fault) => Err(fault.into()),
         };
         Ok(Examined { facts, thumbnail })
     }
@@ -186,20 +182,28 @@ impl Isolated {
     /// # Errors
     /// See [`IsolationError`]. The same job is never tried twice.
     pub fn run(&self, request: &Request, file: &dyn ReadAt) -> Result<Answer, IsolationError> {
+        self.work(request, file).map_err(|failure| failure.error)
+    }
+
+    fn work(&self, request: &Request, file: &dyn ReadAt) -> Result<Answer, Failure> {
         let permit = Permit::take(self);
         let mut child = self.child().map_err(IsolationError::Spawn)?;
-        match child.run(request, file, self.settings.time) {
+        let (error, facts) = match child.run(request, file, self.settings.time) {
             Ok(answer) => {
                 permit.keep(child);
-                Ok(answer)
+                return Ok(answer);
             }
-            Err(JobError::Source(error)) => {
+            Err(failed) => failed,
+        };
+        let error = match error {
+            JobError::Source(error) => {
                 permit.keep(child);
-                Err(IsolationError::Source(error))
+                IsolationError::Source(error)
             }
-            Err(JobError::Stream(error)) if error.kind() == io::ErrorKind::TimedOut => Err(IsolationError::TimedOut),
-            Err(error) => Err(autopsy(child.end(), &error)),
-        }
+            JobError::Stream(error) if error.kind() == io::ErrorKind::TimedOut => IsolationError::TimedOut,
+            error => autopsy(child.end(), &error),
+        };
+        Err(Failure { error, facts })
     }
 
     /// A picture out of a video, waiting for a free core first.
@@ -226,6 +230,18 @@ impl Isolated {
     /// The process ID of the idle child that works next.
     pub fn idle_child(&self) -> Option<u32> {
         self.state.lock().idle.last().map(Child::id)
+    }
+}
+
+/// A job without an answer, and what was known of the file before.
+struct Failure {
+    error: IsolationError,
+    facts: Option<Box<Facts>>,
+}
+
+impl From<IsolationError> for Failure {
+    fn from(error: IsolationError) -> Self {
+        Self { error, facts: None }
     }
 }
 

@@ -43,7 +43,7 @@ impl Uploader {
         self.mark_removals().await?;
         loop {
             let due = self.store().read(|rows| {
-                let due = rows.load_due_uploads(self.clock.now(), &CLEARED, 0..i64::MAX as u64, BATCH)?;
+                let due = rows.load_due_uploads(self.clock.now(), &CLEARED, BATCH)?;
                 due.into_iter().map(|row| Ok((cached_as(rows, &row)?, row))).collect::<StoreResult<Vec<_>>>()
             })?;
             if due.is_empty() {

@@ -16,6 +16,7 @@ pub mod isolate;
 mod janitor;
 mod lanes;
 mod link;
+mod opened;
 mod pair;
 mod parts;
 mod prepare;

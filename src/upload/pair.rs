@@ -14,7 +14,6 @@ use crate::media::job::Request;
 use crate::media::live::{HalfFacts, LiveArchive};
 use crate::media::{DateSource, Format, HEAD, Sniffed, Zone, sniff};
 use crate::namespace::{Entry, EntryKey};
-use crate::spool::SpoolFile;
 use crate::store::{HalfOf, Rows, StoreResult, Tx, UploadBlob, UploadRow};
 use crate::tree::{Stage, are_halves, half_by_name, other_half_names, split_name};
 use std::sync::Arc;
@@ -187,12 +186,12 @@ impl Uploader {
         // Of an archive nothing more is to come.
         let due = if row.as_is { None } else { wait_until(now, row.since, changed.to_timestamp()) };
         let Some(due) = due else { return Ok(Pairing::Alone) };
-        let (vault, isolated) = (self.open_spooled(row)?, Arc::clone(&self.isolated));
+        let (file, isolated) = (self.reader_of(row, self.open_spooled(row)?.as_ref()), Arc::clone(&self.isolated));
         let name = self.store().read(|rows| Ok(rows.load_names_of(row.ino)?.into_iter().next()))?;
         let name = name.map(|name| name.name).unwrap_or_default();
         let evidence = self.on_blocking_thread(move || {
-            if may_have_identifier(&vault, &name)? {
-                examine(&isolated, &vault, name, now)
+            if may_have_identifier(file.as_ref(), &name)? {
+                examine(&isolated, file.as_ref(), name, now)
             } else {
                 Ok(Evidence::default())
             }
@@ -204,9 +203,10 @@ impl Uploader {
     }
 
     pub(super) async fn evidence_of(&self, half: &Half) -> Result<Evidence, StepError> {
-        let (isolated, vault) = (Arc::clone(&self.isolated), self.open_spooled(&half.row)?);
+        let file = self.reader_of(&half.row, self.open_spooled(&half.row)?.as_ref());
+        let isolated = Arc::clone(&self.isolated);
         let (name, now) = (half.name.clone(), self.clock.now());
-        self.on_blocking_thread(move || examine(&isolated, &vault, name, now)).await?
+        self.on_blocking_thread(move || examine(&isolated, file.as_ref(), name, now)).await?
     }
 
     async fn were_taken_together(&self, halves: &[Half; 2]) -> Result<bool, StepError> {
@@ -330,7 +330,7 @@ impl Uploader {
     /// What is sealed for Ente: the file's bytes, or the zip of both halves.
     pub(super) fn open_plaintext(&self, row: &UploadRow, hashed: &Hashed) -> Result<Arc<dyn ReadAt>, StepError> {
         let still = self.open_spooled(row)?;
-        let (Some(half), Some(pair)) = (row.half, &hashed.pair) else { return Ok(Arc::new(still.reader())) };
+        let (Some(half), Some(pair)) = (row.half, &hashed.pair) else { return Ok(self.reader_of(row, &still)) };
         let partner = self.store().read(|rows| rows.load_upload(half.partner))?.ok_or(StepError::Lost)?;
         let clip = self.open_spooled(&partner)?;
         Ok(Arc::new(LiveArchive::new([still.reader(), clip.reader()], &archive_facts(pair))))
@@ -377,9 +377,9 @@ fn last_change(rows: &Rows<'_>, dir: Ino) -> StoreResult<Nanos> {
     Ok(last)
 }
 
-fn may_have_identifier(vault: &SpoolFile, name: &[u8]) -> Result<bool, StepError> {
+fn may_have_identifier(file: &dyn ReadAt, name: &[u8]) -> Result<bool, StepError> {
     let mut head = vec![0; NOTE_IN];
-    let read = vault.reader().read_at(0, &mut head)?;
+    let read = file.read_at(0, &mut head)?;
     let head = &head[..read];
     Ok(match sniff(head.get(..HEAD).unwrap_or(head), name) {
         Sniffed::Media { format: Format::Jpeg, .. } => head.windows(9).any(|window| window == b"Apple iOS"),
@@ -388,13 +388,10 @@ fn may_have_identifier(vault: &SpoolFile, name: &[u8]) -> Result<bool, StepError
     })
 }
 
-fn examine(isolated: &Isolated, vault: &SpoolFile, name: Vec<u8>, now: Timestamp) -> Result<Evidence, StepError> {
-    let reader = vault.reader();
-    let mut head = vec![0; HEAD];
-    let read = reader.read_at(0, &mut head)?;
-    let Sniffed::Media { format, .. } = sniff(&head[..read], &name) else { return Ok(Evidence::default()) };
+fn examine(isolated: &Isolated, file: &dyn ReadAt, name: Vec<u8>, now: Timestamp) -> Result<Evidence, StepError> {
+    let Sniffed::Media { format, .. } = super::settle::examine(file, &name)? else { return Ok(Evidence::default()) };
     let request = Request { format, name, modified: now, now, zone: Zone::Local, facts: true, thumbnail: false };
-    let facts = isolated.facts(&request, &reader)?;
+    let facts = isolated.facts(&request, file)?;
     let taken = Some(facts.created).filter(|_| facts.created_from == DateSource::Embedded);
     Ok(Evidence { taken, identifier: facts.content_identifier })
 }

@@ -10,9 +10,8 @@ use crate::base::{B64, FileId, FileKind, ReadAt, Timestamp};
 use crate::crypto::seal_blob;
 use crate::media::job::Request;
 use crate::media::takeout::Sidecar;
-use crate::media::{DateSource, Facts, HEAD, Sniffed, Zone, stand_in};
+use crate::media::{DateSource, Facts, Sniffed, Zone, stand_in};
 use crate::namespace::path_of;
-use crate::spool::SpoolFile;
 use crate::store::{UploadBlob, UploadRow};
 use crate::tree::Stage;
 use std::sync::Arc;
@@ -43,12 +42,14 @@ impl Uploader {
     pub(super) async fn prepare(&self, row: &UploadRow, hashed: Hashed) -> StepResult {
         let vault = self.open_spooled(row)?;
         let isolated = Arc::clone(&self.isolated);
-        let (reader, request_now) = (Arc::clone(&vault), self.clock.now());
+        let (reader, request_now) = (self.reader_of(row, &vault), self.clock.now());
         let carried = self.carried_from(row.supersedes)?;
         let takes_clip_in = hashed.pair.is_some() && self.kind_of(row.supersedes)? == Some(FileKind::Video);
         let told = self.look_for_sidecar(row).await?;
         let (mut findings, hashed) = self
-            .on_blocking_thread(move || Ok::<_, StepError>((find(&isolated, &reader, &hashed, request_now)?, hashed)))
+            .on_blocking_thread(move || {
+                Ok::<_, StepError>((find(&isolated, reader.as_ref(), &hashed, request_now)?, hashed))
+            })
             .await??;
         if let Some(sidecar) = told.sidecar {
             findings.take_over(sidecar);
@@ -113,13 +114,11 @@ impl Uploader {
 /// Facts and thumbnail, found by a child process; a file it fails on goes up with what its name says.
 fn find(
     isolated: &super::isolate::Isolated,
-    vault: &SpoolFile,
+    file: &dyn ReadAt,
     hashed: &Hashed,
     now: Timestamp,
 ) -> Result<Findings, StepError> {
-    let mut head = vec![0; HEAD];
-    let read = crate::base::ReadAt::read_at(&vault.reader(), 0, &mut head)?;
-    let Sniffed::Media { format, .. } = crate::media::sniff(&head[..read], hashed.title.as_bytes()) else {
+    let Sniffed::Media { format, .. } = super::settle::examine(file, hashed.title.as_bytes())? else {
         let facts = PhotoFacts { stand_in: true, ..plain_facts(hashed) };
         return Ok(Findings { facts, dated: false, thumbnail: stand_in().to_vec() });
     };
@@ -132,7 +131,7 @@ fn find(
         facts: true,
         thumbnail: true,
     };
-    let examined = isolated.examine(&request, &vault.reader())?;
+    let examined = isolated.examine(&request, file)?;
     let dated = examined.facts.created_from == DateSource::Embedded;
     let facts = facts_of(examined.facts, hashed);
     Ok(match examined.thumbnail {

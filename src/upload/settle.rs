@@ -219,9 +219,10 @@ fn place(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<Option<Placed>> {
 
 /// What the bytes decide.
 fn judge_bytes(row: &UploadRow, mtime: i64, vault: &SpoolFile, name: &[u8]) -> Verdict {
-    match examine(vault, name) {
+    let file = vault.reader();
+    match examine(&file, name) {
         Err(error) => Verdict::Park(ParkReason::Corrupt, format!("its bytes cannot be read back: {error}")),
-        Ok(Sniffed::NotMedia) if is_archive(vault, name) => Verdict::KeepArchive,
+        Ok(Sniffed::NotMedia) if is_archive(&file, name) => Verdict::KeepArchive,
         Ok(Sniffed::Empty | Sniffed::NotMedia | Sniffed::Unknown) => Verdict::KeepLocal,
         Ok(Sniffed::Media { .. }) if row.as_is => Verdict::Freeze,
         Ok(Sniffed::Media { .. }) if mtime == 0 => {
@@ -230,7 +231,7 @@ fn judge_bytes(row: &UploadRow, mtime: i64, vault: &SpoolFile, name: &[u8]) -> V
         Ok(Sniffed::Media { .. }) if row.killed => {
             Verdict::Incomplete("the program that wrote it was ended by a signal".into())
         }
-        Ok(Sniffed::Media { format, .. }) => match looks_complete(&vault.reader(), format) {
+        Ok(Sniffed::Media { format, .. }) => match looks_complete(&file, format) {
             Ok(Completeness::Complete) => Verdict::Freeze,
             Ok(Completeness::CutOff(flaw)) => Verdict::Incomplete(flaw.to_string()),
             Err(error) => Verdict::Park(ParkReason::Corrupt, format!("its bytes cannot be read back: {error}")),
@@ -238,15 +239,15 @@ fn judge_bytes(row: &UploadRow, mtime: i64, vault: &SpoolFile, name: &[u8]) -> V
     }
 }
 
-fn is_archive(vault: &SpoolFile, name: &[u8]) -> bool {
+fn is_archive(file: &dyn ReadAt, name: &[u8]) -> bool {
     let mut magic = [0; 4];
-    let read = vault.reader().read_at(0, &mut magic);
+    let read = file.read_at(0, &mut magic);
     read.is_ok() && magic == *b"PK\x03\x04" && name.to_ascii_lowercase().ends_with(b".zip")
 }
 
-pub(super) fn examine(vault: &SpoolFile, name: &[u8]) -> std::io::Result<Sniffed> {
+pub(super) fn examine(file: &dyn ReadAt, name: &[u8]) -> std::io::Result<Sniffed> {
     let mut head = vec![0; HEAD];
-    let read = vault.reader().read_at(0, &mut head)?;
+    let read = file.read_at(0, &mut head)?;
     Ok(sniff(&head[..read], name))
 }
 

@@ -104,7 +104,8 @@ impl Uploader {
         self.commit_step(row, |tx, mut row, dirty| {
             row.stage = stage;
             row.attempts = 0;
-            (row.due, row.since) = (now, now);
+            // Due it was; another time of the same meaning would cost a page of the index.
+            (row.due, row.since) = (row.due.min(now), now);
             blobs(tx, &mut row)?;
             tx.save_upload(&row)?;
             dirty.ino(row.ino);

@@ -5,6 +5,7 @@ use super::answers::{Answer, back_off, on_answer};
 use super::hold::{Hold, MeteredFlag, is_local};
 use super::isolate::Isolated;
 use super::lanes::{LARGE, Places};
+use super::opened::OpenedFiles;
 use super::seal::Draft;
 use super::step::{Next, StepError, StepResult, forget_prepared};
 use super::{AlbumMaker, Pull};
@@ -104,6 +105,7 @@ pub struct Uploader {
     /// They are new to the account, and on their way from here on: equal bytes wait for them.
     claims: Mutex<HashSet<UploadNo>>,
     objects: Mutex<HashMap<UploadNo, Bytes>>,
+    pub(super) opened: OpenedFiles,
     /// Sealed while they were hashed.
     drafts: Mutex<HashMap<UploadNo, Draft>>,
     sent: Mutex<HashMap<UploadNo, u64>>,
@@ -145,6 +147,7 @@ impl Uploader {
             running: Mutex::default(),
             claims: Mutex::default(),
             objects: Mutex::default(),
+            opened: OpenedFiles::default(),
             drafts: Mutex::default(),
             sent: Mutex::default(),
             offline_until: Mutex::default(),
@@ -189,10 +192,10 @@ impl Uploader {
             let (now, stages) = (self.clock.now(), workable(self.hold()));
             let due = self.store().read(|rows| {
                 // Those that were driven may be due again; one more than they is enough.
-                rows.load_due_uploads(now, &stages, 0..i64::MAX as u64, driven.len() + 1)
+                rows.find_due_uploads(now, &stages, 0..i64::MAX as u64, driven.len() + 1)
             })?;
-            match due.iter().find(|row| driven.insert(row.no)) {
-                Some(row) => self.drive(row.no).await,
+            match due.into_iter().find(|no| driven.insert(*no)) {
+                Some(no) => self.drive(no).await,
                 None => return self.clear_due().await,
             }
         }
@@ -241,11 +244,11 @@ impl Uploader {
         }
         let (now, stages) = (self.clock.now(), workable(self.hold()));
         let (small, large) = self.store().read(|rows| {
-            let due = |sizes| rows.load_due_uploads(now, &stages, sizes, all + running.len());
+            // Those that run are due still: as many as there are places leave one for each that is free.
+            let due = |sizes| rows.find_due_uploads(now, &stages, sizes, all);
             Ok((due(0..LARGE)?, due(LARGE..i64::MAX as u64)?))
         })?;
-        let numbers = |rows: Vec<UploadRow>| rows.into_iter().map(|row| row.no);
-        for (no, is_large) in Places::of(all).choose(&running, numbers(small), numbers(large)) {
+        for (no, is_large) in Places::of(all).choose(&running, small, large) {
             let uploader = Arc::clone(self);
             // Held until the row is in: its task may be over before.
             let mut running = self.running.lock();
@@ -523,6 +526,7 @@ impl Drop for Place<'_> {
         self.uploader.claims.lock().remove(&self.no);
         self.uploader.objects.lock().remove(&self.no);
         self.uploader.drafts.lock().remove(&self.no);
+        self.uploader.opened.forget(self.no);
         self.uploader.sent.lock().remove(&self.no);
         self.uploader.awake.notify_one();
     }

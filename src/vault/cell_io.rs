@@ -243,11 +243,11 @@ impl Stage {
 mod tests {
     use super::*;
     use crate::base::VaultId;
-    use crate::crypto::VaultKey;
+    use crate::crypto::{BlockCipher, VaultKey};
 
     #[test]
     fn nothing_that_a_buffer_held_before_reaches_the_disk() {
-        let cipher = CellCipher::new(&VaultKey::random(), VaultId([1; 16]));
+        let cipher = CellCipher::new(BlockCipher::preferred(), &VaultKey::random(), VaultId([1; 16]));
         for _ in 0..4 {
             let mut stage = Stage::new();
             stage.buf.fill(b'P');

@@ -1,5 +1,6 @@
-//! Sealing and opening what lies in cells and slots: ChaCha20-Poly1305 under the file's own key, a fresh random nonce
-//! for every sealing (I3), and the place in the associated data, so that nothing verifies where it does not belong.
+//! Sealing and opening what lies in cells and slots: the cipher that the head names under the file's own key, a fresh
+//! random nonce for every sealing (I3), and the place in the associated data, so that nothing verifies where it does not
+//! belong.
 //!
 //! ```text
 //! associated data      vault ID 16, then
@@ -13,7 +14,7 @@
 use super::codec::Encoder;
 use super::layout::{BlockIndex, Generation, NONCE, TAG, Tag, padded_len};
 use crate::base::VaultId;
-use crate::crypto::{BlockKey, VaultKey, random};
+use crate::crypto::{BlockCipher, BlockKey, VaultKey, random};
 
 /// What a sealing is bound to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,8 +41,8 @@ pub(crate) struct CellCipher {
 }
 
 impl CellCipher {
-    pub(crate) fn new(key: &VaultKey, id: VaultId) -> Self {
-        Self { key: BlockKey::new(key), id }
+    pub(crate) fn new(cipher: BlockCipher, key: &VaultKey, id: VaultId) -> Self {
+        Self { key: BlockKey::new(cipher, key), id }
     }
 
     pub(crate) fn id(&self) -> VaultId {
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     fn cipher(id: u8) -> CellCipher {
-        CellCipher::new(&VaultKey::from_bytes([1; 32]), VaultId([id; 16]))
+        CellCipher::new(BlockCipher::preferred(), &VaultKey::from_bytes([1; 32]), VaultId([id; 16]))
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! ```text
 //! 0     8    magic "entefsVT"
 //! 8     4    format version, 1
-//! 12    4    zero
+//! 12    4    the cipher of all that follows: 0 ChaCha20-Poly1305, 1 AES-256-GCM
 //! 16    16   vault ID, random
 //! 32    72   the file's key under the device key (XChaCha20-Poly1305: nonce 24, key 32, tag 16);
 //!            associated data: bytes 0…31
@@ -20,7 +20,7 @@ use super::disk::Disk;
 use super::error::VaultError;
 use super::layout::{Generation, HEAD_LEN, NONCE, TAG};
 use crate::base::VaultId;
-use crate::crypto::{DeviceKey, RecordKey, VaultKey, Zeroizing};
+use crate::crypto::{BlockCipher, DeviceKey, RecordKey, VaultKey, Zeroizing};
 use std::io;
 
 const MAGIC: &[u8; 8] = b"entefsVT";
@@ -33,13 +33,28 @@ const BINDING_TEXT: usize = 32;
 
 /// A new key, and the head that holds it.
 pub(crate) fn make_head(device: &DeviceKey, id: VaultId) -> (CellCipher, Vec<u8>) {
+    make_head_with(BlockCipher::preferred(), device, id)
+}
+
+fn make_head_with(cipher: BlockCipher, device: &DeviceKey, id: VaultId) -> (CellCipher, Vec<u8>) {
     let key = VaultKey::random();
     let mut head = Encoder(Vec::with_capacity(HEAD_LEN));
-    head.bytes(MAGIC).u32(VERSION).u32(0).bytes(&id.0);
+    head.bytes(MAGIC).u32(VERSION).u32(number_of(cipher)).bytes(&id.0);
     let wrapped = RecordKey::derive(device, PURPOSE).seal(&head.0, key.bytes());
     head.bytes(&wrapped);
     head.0.resize(HEAD_LEN, 0);
-    (CellCipher::new(&key, id), head.0)
+    (CellCipher::new(cipher, &key, id), head.0)
+}
+
+fn number_of(cipher: BlockCipher) -> u32 {
+    match cipher {
+        BlockCipher::ChaCha20Poly1305 => 0,
+        BlockCipher::Aes256Gcm => 1,
+    }
+}
+
+fn cipher_of(number: u32) -> Option<BlockCipher> {
+    [BlockCipher::ChaCha20Poly1305, BlockCipher::Aes256Gcm].into_iter().find(|cipher| number_of(*cipher) == number)
 }
 
 /// Opens a head sector; `None` where nothing was written. A short one is as if filled up with zeros.
@@ -70,9 +85,9 @@ fn parse_head(device: &DeviceKey, head: &[u8; USED]) -> Result<CellCipher, Vault
     }
     let key = RecordKey::derive(device, PURPOSE).open(plain, wrapped).map(Zeroizing::new).map_err(|_| corrupt())?;
     let key = VaultKey::from_slice(&key).map_err(|_| corrupt())?;
-    fields.u32().ok_or_else(corrupt)?;
+    let cipher = fields.u32().and_then(cipher_of).ok_or_else(corrupt)?;
     let id = fields.array().ok_or_else(corrupt)?;
-    Ok(CellCipher::new(&key, VaultId(id)))
+    Ok(CellCipher::new(cipher, &key, VaultId(id)))
 }
 
 /// What a cache file may be read as. Without it a file moved under another's name would be read as that other one,
@@ -134,6 +149,19 @@ mod tests {
             let mut changed = head.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
             assert!(open_head(&device, &changed).is_err(), "bit {bit}");
+        }
+    }
+
+    /// A state directory moved to a machine whose processor prefers the other one.
+    #[test]
+    fn a_head_says_which_cipher_its_file_has() {
+        let device = DeviceKey::random();
+        for cipher in [BlockCipher::ChaCha20Poly1305, BlockCipher::Aes256Gcm] {
+            let (ours, head) = make_head_with(cipher, &device, VaultId([4; 16]));
+            let sealed = ours.seal_text(Place::Binding, b"text");
+            let theirs = open_head(&device, &head).unwrap().unwrap();
+            let opened = theirs.open_cell(Place::Binding, &mut sealed.clone(), 4, None).map(|text| text.to_vec());
+            assert_eq!(opened, Ok(b"text".to_vec()));
         }
     }
 

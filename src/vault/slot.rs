@@ -129,7 +129,7 @@ mod tests {
     use super::super::record::tests::sample_record;
     use super::*;
     use crate::base::VaultId;
-    use crate::crypto::VaultKey;
+    use crate::crypto::{BlockCipher, VaultKey};
 
     fn sample(map: MapPlace) -> Slot {
         let file = FileRecord { record: sample_record(), len: 200_000, base: None, base_limit: 0 };
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_slot_survives_its_sealing_in_its_place_alone() {
-        let cipher = CellCipher::new(&VaultKey::random(), VaultId([1; 16]));
+        let cipher = CellCipher::new(BlockCipher::preferred(), &VaultKey::random(), VaultId([1; 16]));
         let piece = MapPiece { cell: Cell(3), tag: [9; 16] };
         let pieces = MapPlace::Pieces { sealed_at: Generation(4), len: 65_537, pieces: vec![piece; 2] };
         for map in [MapPlace::Inline(vec![1, 2, 3]), pieces] {
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_largest_map_that_fits_is_told_exactly() {
-        let cipher = CellCipher::new(&VaultKey::random(), VaultId([1; 16]));
+        let cipher = CellCipher::new(BlockCipher::preferred(), &VaultKey::random(), VaultId([1; 16]));
         let record_len = 128 + sample_record().path.len();
         assert_eq!(inline_room(128 + 100), 7912);
         let fits = sample(MapPlace::Inline(vec![0; inline_room(record_len)]));

@@ -5,6 +5,7 @@
 //!   │ Request ───────────────────────▶ │                           4  1  kind
 //!   │ ◀──────────────── Read {at, len} │   any number              5 n-1 body
 //!   │ Data ──────────────────────────▶ │   of times
+//!   │ ◀──────────────────────── Facts  │   once they are known, where a thumbnail is to follow
 //!   │ ◀───────────────────────  Answer │                   (bodies: see `wire`)
 //! ```
 //! Guarantees: neither side takes a frame over a MiB or panics on any bytes; a file that could not be read

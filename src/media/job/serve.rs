@@ -1,7 +1,7 @@
 //! The child's side.
 
 use super::wire::{Frame, LONGEST_READ, ended};
-use super::{Answer, JobError, Request};
+use super::{Answer, JobError};
 use crate::base::ReadAt;
 use crate::base::sync::Mutex;
 use crate::media::{ThumbnailLimits, probe, thumbnail};
@@ -16,20 +16,17 @@ pub fn serve(mut input: impl Read + Send, mut output: impl Write + Send) -> Resu
         let Frame::Request { request, size } = frame else {
             return Err(JobError::Protocol("no request where one was due"));
         };
-        let answer = {
-            let file = RemoteFile { link: Mutex::new(Link::new(&mut input, &mut output)), size };
-            answer(&request, &file)
-        };
+        let file = RemoteFile { link: Mutex::new(Link::new(&mut input, &mut output)), size };
+        let facts = probe(&file, request.format, &request.circumstances());
+        if request.facts && request.thumbnail {
+            Frame::Facts(Box::new(facts.clone())).send(file.link.lock().output)?;
+        }
+        let limits = ThumbnailLimits::default();
+        let thumbnail = request.thumbnail.then(|| thumbnail(&file, request.format, facts.orientation, &limits));
+        let answer = Answer { facts: request.facts.then_some(facts), thumbnail };
         Frame::Answer(Box::new(answer)).send(&mut output)?;
     }
     Ok(())
-}
-
-fn answer(request: &Request, file: &dyn ReadAt) -> Answer {
-    let facts = probe(file, request.format, &request.circumstances());
-    let limits = ThumbnailLimits::default();
-    let thumbnail = request.thumbnail.then(|| thumbnail(file, request.format, facts.orientation, &limits));
-    Answer { facts: request.facts.then_some(facts), thumbnail }
 }
 
 /// Bytes that come with any read: the other side opens its blocks whole.

@@ -129,6 +129,11 @@ fn frames_come_out_as_they_went_in() {
             _ => panic!("{answer:?}"),
         }
     }
+    let facts = full_answer().facts.expect("all of them");
+    match Frame::receive(&mut sent(&Frame::Facts(Box::new(facts.clone()))).as_slice()) {
+        Ok(Some(Frame::Facts(received))) => assert_eq!(*received, facts),
+        _ => panic!("{facts:?}"),
+    }
     for zone in [Zone::Local, Zone::Fixed(-12_600)] {
         let request = Request { zone, ..request(Format::OtherVideo) };
         let bytes = sent(&Frame::Request { request: request.clone(), size: u64::MAX });

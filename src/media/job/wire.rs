@@ -12,6 +12,8 @@
 //!          4  seconds east
 //!          …  name
 //! ```
+//! Facts    …  the facts, as in an answer
+//!
 //! Both sides are the same program, so the version only guards against a mix-up.
 
 use super::{Answer, JobError, Request};
@@ -36,6 +38,8 @@ pub enum Frame {
     },
     /// `None` where the parent could not read.
     Data(Option<Vec<u8>>),
+    /// What breaks on the thumbnail leaves these.
+    Facts(Box<Facts>),
     Answer(Box<Answer>),
 }
 
@@ -64,6 +68,7 @@ impl Frame {
             Self::Data(Some(bytes)) => frame.u8(3).u8(0).raw(bytes),
             Self::Data(None) => frame.u8(3).u8(1),
             Self::Answer(answer) => frame.u8(4).answer(answer),
+            Self::Facts(facts) => frame.u8(5).facts(facts),
         };
         let len = frame.0.len() - 4;
         let stated =
@@ -97,6 +102,7 @@ fn parse(frame: &[u8]) -> Option<Frame> {
             _ => return None,
         },
         4 => Frame::Answer(Box::new(reader.answer()?)),
+        5 => Frame::Facts(Box::new(reader.facts()?)),
         _ => return None,
     };
     reader.0.is_empty().then_some(frame)

@@ -151,7 +151,6 @@ CREATE TABLE uploads (
     due            INTEGER NOT NULL,         -- settle or retry time
     attempts       INTEGER NOT NULL DEFAULT 0,
     parked         TEXT,                     -- ParkReason
-    detail         BLOB,                     -- sealed: what happened, for people
     since          INTEGER NOT NULL,
     as_is          INTEGER NOT NULL DEFAULT 0,
     target         INTEGER,                  -- AlbumNo
@@ -165,12 +164,18 @@ CREATE TABLE uploads (
     kept           INTEGER NOT NULL DEFAULT 0, -- Kept: removed before it was in Ente, its bytes are kept for a while
     part           INTEGER,                  -- of a live photo being made: still or clip
     partner        INTEGER,                  -- and the other half's upload
-    facts          BLOB,                     -- sealed: hash, kind, name, times as prepared
-    prepared       BLOB,                     -- sealed: keys, headers, part MD5s, sealed metadata, thumbnail
-    transfer       BLOB,                     -- sealed: URLs and finished parts of a large file
-    request        BLOB,                     -- sealed: the exact register request (I15)
-    told           BLOB,                     -- sealed: what an import or a sidecar says of it
     request_tag    BLOB                      -- keyed: the wrapped key in it, by which a pull knows it
+) STRICT;
+-- What steps of an upload leave for later ones. A row is written at each step, with all that is in it: these are apart.
+CREATE TABLE upload_blobs (
+    id             INTEGER PRIMARY KEY,      -- 8 × the upload's number, plus which it is, UploadBlob:
+                                             -- 0 facts: hash, kind, name, times as prepared
+                                             -- 1 prepared: keys, headers, part MD5s, sealed metadata, thumbnail
+                                             -- 2 transfer: URLs and finished parts of a large file
+                                             -- 3 request: the exact register request (I15)
+                                             -- 4 detail: what happened, for people
+                                             -- 5 told: what an import or a sidecar says of it
+    sealed         BLOB NOT NULL
 ) STRICT;
 CREATE INDEX uploads_by_due ON uploads (due) WHERE parked IS NULL;
 -- Small ones first, without sorting all that waits for every one that is taken.

@@ -5,6 +5,7 @@
 
 use super::WORKER_ARGUMENT;
 use crate::base::ReadAt;
+use crate::media::Facts;
 use crate::media::job::{Answer, Client, JobError, Request};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -69,10 +70,16 @@ pub struct Child {
 }
 
 impl Child {
-    pub fn run(&mut self, request: &Request, file: &dyn ReadAt, time: Duration) -> Result<Answer, JobError> {
+    /// With the facts that came before a failure.
+    pub fn run(
+        &mut self,
+        request: &Request,
+        file: &dyn ReadAt,
+        time: Duration,
+    ) -> Result<Answer, (JobError, Option<Box<Facts>>)> {
         self.jobs += 1;
-        let stream = Timed { stream: &self.stream, deadline: Instant::now() + time };
-        Client::new(stream).run(request, file)
+        let mut client = Client::new(Timed { stream: &self.stream, deadline: Instant::now() + time });
+        client.run(request, file).map_err(|error| (error, client.early_facts()))
     }
 
     pub fn id(&self) -> u32 {
