@@ -151,38 +151,44 @@ impl Rows<'_> {
 
     /// Members of an album whose suffix was given in the pull before this one, lowest file number first.
     pub fn load_settling_names(&self, album: AlbumNo) -> StoreResult<Vec<FileId>> {
-        let mut query =
-            self.conn.prepare_cached("SELECT file FROM members WHERE album = ?1 AND provisional = 1 ORDER BY file")?;
+        let mut query = self.conn.prepare_cached(
+            "SELECT file FROM members INDEXED BY members_provisional \
+             WHERE album = ?1 AND provisional > 0 AND provisional = 1 ORDER BY file",
+        )?;
         let rows = query.query_map([album.0], |row| Ok(FileId(row.get(0)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The visible member of this name; of a live photo, that one of its halves has.
     pub fn find_member(&self, album: AlbumNo, name: &[u8]) -> StoreResult<Option<FileId>> {
+        self.find_named(album, name, None)
+    }
+
+    fn find_named(&self, album: AlbumNo, name: &[u8], other_than: Option<FileId>) -> StoreResult<Option<FileId>> {
         let tag = self.seals.name_tag(album.0, name);
         let mut query = self.conn.prepare_cached(
-            "SELECT file FROM members WHERE album = ?1 AND (name_tag = ?2 OR clip_tag = ?2) \
-             AND coalesce(want, live) = 1 LIMIT 1",
+            // Left to itself SQLite walks the whole album: its primary key begins with the album, too.
+            "SELECT file FROM members INDEXED BY members_by_name \
+             WHERE album = ?1 AND name_tag = ?2 AND coalesce(want, live) = 1 AND file <> ?3 \
+             UNION ALL SELECT file FROM members INDEXED BY members_by_clip \
+             WHERE album = ?1 AND clip_tag = ?2 AND coalesce(want, live) = 1 AND file <> ?3 LIMIT 1",
         )?;
-        Ok(query.query_row(params![album.0, &tag[..]], |row| Ok(FileId(row.get(0)?))).optional()?)
+        let other_than = other_than.map_or(i64::MIN, |file| file.0);
+        Ok(query.query_row(params![album.0, &tag[..], other_than], |row| Ok(FileId(row.get(0)?))).optional()?)
     }
 
     /// Whether another visible member than `file` has this name: two can, after a removal was refused whose name was given
     /// to a newcomer meanwhile.
     pub fn is_name_of_other(&self, album: AlbumNo, name: &[u8], file: FileId) -> StoreResult<bool> {
-        let tag = self.seals.name_tag(album.0, name);
-        let mut query = self.conn.prepare_cached(
-            "SELECT 1 FROM members WHERE album = ?1 AND (name_tag = ?2 OR clip_tag = ?2) \
-             AND coalesce(want, live) = 1 AND file <> ?3 LIMIT 1",
-        )?;
-        Ok(query.exists(params![album.0, &tag[..], file.0])?)
+        Ok(self.find_named(album, name, Some(file))?.is_some())
     }
 
     /// The suffix that an earlier member of the group got.
     pub fn find_suffix(&self, album: AlbumNo, stem: &[u8], together: i64) -> StoreResult<Option<u32>> {
         let tag = self.seals.stem_tag(album.0, stem, together);
         let mut query = self.conn.prepare_cached(
-            "SELECT suffix FROM members WHERE album = ?1 AND stem_tag = ?2 AND coalesce(want, live) = 1 LIMIT 1",
+            "SELECT suffix FROM members INDEXED BY members_by_stem \
+             WHERE album = ?1 AND stem_tag = ?2 AND coalesce(want, live) = 1 LIMIT 1",
         )?;
         Ok(query.query_row(params![album.0, &tag[..]], |row| row.get(0)).optional()?)
     }
@@ -283,7 +289,7 @@ impl Tx<'_> {
     pub fn age_names(&self, album: AlbumNo) -> StoreResult<()> {
         let mut update = self
             .conn
-            .prepare_cached("UPDATE members SET provisional = provisional - 1 WHERE album = ?1 AND provisional > 0")?;
+            .prepare_cached("UPDATE members INDEXED BY members_provisional SET provisional = provisional - 1 WHERE album = ?1 AND provisional > 0")?;
         update.execute([album.0])?;
         Ok(())
     }

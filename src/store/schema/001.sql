@@ -183,6 +183,7 @@ CREATE INDEX uploads_by_size ON uploads (size, no) WHERE parked IS NULL AND due 
 CREATE INDEX uploads_by_ino ON uploads (ino);
 CREATE INDEX uploads_by_hash ON uploads (hash_tag) WHERE hash_tag IS NOT NULL;
 CREATE INDEX uploads_by_request ON uploads (request_tag) WHERE request_tag IS NOT NULL;
+CREATE INDEX uploads_by_old ON uploads (supersedes) WHERE supersedes IS NOT NULL;
 CREATE INDEX uploads_by_file ON uploads (file) WHERE file IS NOT NULL;
 
 -- Changes to the account that are not confirmed yet, in the order they were made.
