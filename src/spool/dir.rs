@@ -57,7 +57,8 @@ impl SpoolDir {
         self.handle.try_clone().map_err(SpoolError::io("open the directory"))
     }
 
-    /// An empty file under a fresh name; durable after [`Self::sync`].
+    /// An empty file under a fresh name; durable after [`Self::sync`]: what makes it is one change with its name. A sync of
+    /// each would have every file on its way in wait for one of another.
     pub(super) fn create(&self) -> Result<(VaultId, File), SpoolError> {
         let id = VaultId(random());
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(OPEN_MODE).open(self.path(id));

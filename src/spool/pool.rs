@@ -7,7 +7,7 @@
 //!     ▲                                                        │
 //!     └────────────────────────────────────────────────────────┘
 //! ```
-//! Whoever finds it dry makes one file with its own syncs, and the pool aims at twice as many from then on.
+//! Whoever finds it dry makes one file with its own sync, and the pool aims at twice as many from then on.
 
 use super::dir::SpoolDir;
 use super::error::SpoolError;
@@ -77,10 +77,9 @@ impl Pool {
                 opened => return opened.map(|(file, _)| (id, file)),
             }
         }
-        let (id, file) = self.dir.create()?;
-        file.sync_all().map_err(SpoolError::io("sync a new file"))?;
+        let made = self.dir.create()?;
         self.dir.sync()?;
-        Ok((id, file))
+        Ok(made)
     }
 
     fn take_ready(&self) -> Option<VaultId> {
@@ -149,8 +148,6 @@ impl Pool {
 
     fn make(&self, count: usize) -> Result<Vec<VaultId>, SpoolError> {
         let made = (0..count).map(|_| self.dir.create()).collect::<Result<Vec<_>, _>>()?;
-        // That brings the files along: they are empty, and what made them is one change with their names. A sync of each
-        // would have every file on its way in wait for one of another.
         self.dir.sync()?;
         Ok(made.into_iter().map(|(id, _)| id).collect())
     }

@@ -6,7 +6,7 @@ use super::error::{VfsError, VfsResult};
 use super::local::LocalState;
 use crate::base::{Ino, Nanos, Timestamp};
 use crate::namespace::{
-    DirInfo, Dirty, Entry, EntryKey, current_upload, delete_album, path_of, untrash, withdraw_photo,
+    DirInfo, Dirty, Entry, EntryKey, current_upload, delete_album, other_homes, path_of, untrash, withdraw_photo,
 };
 use crate::store::{Change, Kept, NodeKind, NodeRow, Rows, Tx, UploadRow};
 use crate::tree::{
@@ -36,8 +36,8 @@ impl Vfs {
             super::create::touch_directory(tx, parent, now, dirty)?;
             match plan {
                 RemovalPlan::ForgetEntry => self.remove_file(tx, &dir, &entry, state.is_some(), now, dirty),
-                RemovalPlan::LeaveAlbum => self.leave_or_revert(tx, &dir, &entry, now, dirty),
-                RemovalPlan::Trash => self.trash_or_leave(tx, &dir, &entry, now, dirty),
+                RemovalPlan::LeaveAlbum => self.take_out(tx, &dir, &entry, false, now, dirty),
+                RemovalPlan::Trash => self.take_out(tx, &dir, &entry, true, now, dirty),
             }
         });
         let nameless = self.heed_brake(removed)?;
@@ -138,16 +138,24 @@ impl Vfs {
         Ok(withdraw_photo(tx, album, file, now, dirty)?)
     }
 
-    pub(super) fn leave_or_revert(
+    /// A photo leaves this album; `to_trash`: for Ente's trash, unless another album has it as well. An empty new version
+    /// goes alone.
+    fn take_out(
         &self,
         tx: &Tx<'_>,
         dir: &DirInfo,
         entry: &Entry,
+        to_trash: bool,
         now: Nanos,
         dirty: &mut Dirty,
     ) -> VfsResult<bool> {
         let (Some(file), Some(album)) = (entry.key.photo(), dir.album) else { return Err(VfsError::NotFound) };
-        if !revert_empty_version(tx, entry.ino, now.to_timestamp(), dirty)? {
+        if revert_empty_version(tx, entry.ino, now.to_timestamp(), dirty)? {
+            return Ok(false);
+        }
+        if to_trash && other_homes(tx, file, album)?.is_empty() {
+            self.send_to_trash(tx, file, album, now, dirty)?;
+        } else {
             let weight = self.pass_brake(tx, 1, now.to_timestamp())?;
             tx.insert_change(now.to_timestamp(), weight, &Change::Left { file, album })?;
             withdraw_photo(tx, album, file, now, dirty)?;
@@ -210,7 +218,7 @@ fn end_upload(tx: &Tx<'_>, row: UploadRow, now: Timestamp) -> VfsResult<()> {
 
 /// An empty version of a photo in Ente, truncated and never written: removing it shows the old one again
 /// (semantics 2.12).
-pub(super) fn revert_empty_version(tx: &Tx<'_>, ino: Ino, now: Timestamp, dirty: &mut Dirty) -> VfsResult<bool> {
+fn revert_empty_version(tx: &Tx<'_>, ino: Ino, now: Timestamp, dirty: &mut Dirty) -> VfsResult<bool> {
     let Some(node) = tx.load_node(ino)?.filter(|node| node.size == 0 && node.content.is_some()) else {
         return Ok(false);
     };

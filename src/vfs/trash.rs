@@ -5,13 +5,9 @@ use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::journal::note;
 use super::link::settle_anew;
-use super::remove::revert_empty_version;
 use super::rename::Rename;
 use crate::base::{AlbumKind, AlbumNo, FileId, Nanos};
-use crate::namespace::{
-    DirInfo, Dirty, Entry, EntryKey, Trashing, other_homes, restore_photo, show_as, trash_album, trash_in_ente,
-    trash_photo,
-};
+use crate::namespace::{Dirty, EntryKey, Trashing, restore_photo, show_as, trash_album, trash_in_ente, trash_photo};
 use crate::store::{AlbumRow, Change, MemberRow, Rows, Tx};
 use crate::tree::{Refusal, split_name};
 use std::collections::HashSet;
@@ -60,25 +56,6 @@ impl Vfs {
         Ok(trash_album(tx, rename.name, &self.trashing(&album, rename), dirty)?)
     }
 
-    /// `unlink` in `Uncategorized/` of a mount that allows it: to Ente's trash, unless an album has the photo as well.
-    pub(super) fn trash_or_leave(
-        &self,
-        tx: &Tx<'_>,
-        dir: &DirInfo,
-        entry: &Entry,
-        now: Nanos,
-        dirty: &mut Dirty,
-    ) -> VfsResult<bool> {
-        let (Some(file), Some(album)) = (entry.key.photo(), dir.album) else { return Err(VfsError::NotFound) };
-        if !other_homes(tx, file, album)?.is_empty() {
-            return self.leave_or_revert(tx, dir, entry, now, dirty);
-        }
-        if !revert_empty_version(tx, entry.ino, now.to_timestamp(), dirty)? {
-            self.send_to_trash(tx, file, album, now, dirty)?;
-        }
-        Ok(false)
-    }
-
     /// `mv` into `Trash/`: out of all albums, under the name that was asked for.
     pub(super) fn move_to_trash(
         &self,
@@ -94,7 +71,14 @@ impl Vfs {
     }
 
     /// Counted as one removal, whatever the albums; undo brings it back to all of them, the one it was last in first.
-    fn send_to_trash(&self, tx: &Tx<'_>, file: FileId, album: AlbumNo, now: Nanos, dirty: &mut Dirty) -> VfsResult<()> {
+    pub(super) fn send_to_trash(
+        &self,
+        tx: &Tx<'_>,
+        file: FileId,
+        album: AlbumNo,
+        now: Nanos,
+        dirty: &mut Dirty,
+    ) -> VfsResult<()> {
         // Others would lose it too: it is taken out of their album first. And new bytes would come back in its place.
         if is_in_foreign_album(tx, file)? || tx.is_being_replaced(file)? {
             return Err(Refusal::WouldDestroy.into());
