@@ -33,7 +33,7 @@ impl FileKind {
 }
 
 /// Which of a photo's files: an ordinary photo has one, a live photo two.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Part {
     Whole,
     Still,

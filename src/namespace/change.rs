@@ -1,6 +1,6 @@
 //! What a change touched, and what the kernel must ask for again.
 
-use crate::base::{AlbumNo, FileId, Ino, Name};
+use crate::base::{AlbumNo, FileId, Ino, Name, Timestamp};
 
 /// What a change touched. Marking too much costs a look, marking too little shows something stale.
 #[derive(Default, Debug)]
@@ -10,6 +10,7 @@ pub struct Dirty {
     pub(super) albums: Vec<AlbumNo>,
     pub(super) inos: Vec<Ino>,
     pub(super) dirs: Vec<Ino>,
+    pub(super) retaken: Vec<Timestamp>,
     pub(super) is_pending: bool,
 }
 
@@ -37,6 +38,11 @@ impl Dirty {
     /// A change to the account was recorded, to be pushed.
     pub fn pending(&mut self) {
         self.is_pending = true;
+    }
+
+    /// A photo was taken at another time than this, as we know now.
+    pub fn retaken(&mut self, before: Timestamp) {
+        self.retaken.push(before);
     }
 
     /// All of a directory may have changed.

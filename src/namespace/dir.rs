@@ -2,7 +2,7 @@
 
 use super::attr::Attr;
 use crate::base::{AlbumNo, FileId, Ino, Name, Part, UserId};
-use crate::tree::{DirKind, EntryKind, FixedPlace, Period};
+use crate::tree::{DirKind, EntryKind, FixedPlace, LinkNames, Period};
 use std::collections::HashMap;
 
 /// What a directory is.
@@ -89,6 +89,8 @@ pub struct Listed<'a> {
 pub(super) struct DirTable {
     pub(super) info: DirInfo,
     pub(super) listings: u32,
+    /// Of a month of `Timeline/`.
+    pub(super) links: Option<LinkNames>,
     slots: Vec<Option<Entry>>,
     free: Vec<u32>,
     by_name: HashMap<Name, u32>,
@@ -100,6 +102,7 @@ impl DirTable {
         Self {
             info,
             listings: 0,
+            links: None,
             slots: Vec::new(),
             free: Vec::new(),
             by_name: HashMap::new(),

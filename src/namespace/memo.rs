@@ -4,8 +4,9 @@ use super::attr::Attr;
 use super::change::Invalidation;
 use super::dir::{DirTable, Entry, EntryKey};
 use super::project::BuiltDir;
-use crate::base::{Ino, Nanos};
-use crate::tree::DirKind;
+use super::timeline::Home;
+use crate::base::{AlbumNo, FileId, Ino, Nanos, Part};
+use crate::tree::{DirKind, Period};
 use std::collections::HashMap;
 
 #[derive(Default, Debug)]
@@ -13,6 +14,8 @@ pub(super) struct Memo {
     dirs: HashMap<Ino, DirTable>,
     nodes: HashMap<Ino, Node>,
     written: HashMap<Ino, Written>,
+    /// Of the albums that were looked at for `Timeline/`: where links lead to.
+    homes: HashMap<AlbumNo, Option<Home>>,
 }
 
 /// What an open file has become; its row follows when it is closed.
@@ -51,9 +54,24 @@ impl Memo {
         self.dirs.values().filter(is_period).map(|table| table.info.ino).collect()
     }
 
-    /// Whether a directory shows any of these.
-    pub(super) fn has_member(&self, dir: Ino, keys: &[EntryKey]) -> bool {
-        self.dirs.get(&dir).is_some_and(|table| keys.iter().any(|key| table.get_member(*key).is_some()))
+    /// Whether a month shows a link to a photo.
+    pub(super) fn has_links(&self, month: Period, file: FileId) -> bool {
+        let links = [Part::Whole, Part::Clip].map(|part| EntryKey::Link(file, part));
+        let table = self.dirs.get(&Ino::of_period(month.number()));
+        table.is_some_and(|table| links.iter().any(|key| table.get_member(*key).is_some()))
+    }
+
+    /// Where links to an album's photos lead, as it was last looked at; `None` where it was not.
+    pub(super) fn home(&self, album: AlbumNo) -> Option<&Option<Home>> {
+        self.homes.get(&album)
+    }
+
+    pub(super) fn know_homes(&mut self, homes: HashMap<AlbumNo, Option<Home>>) {
+        self.homes.extend(homes);
+    }
+
+    pub(super) fn forget_homes(&mut self) {
+        self.homes.clear();
     }
 
     pub(super) fn attr(&self, ino: Ino) -> Option<Attr> {
@@ -62,6 +80,7 @@ impl Memo {
 
     pub(super) fn insert_dir(&mut self, built: BuiltDir) {
         let mut table = DirTable::new(built.info);
+        table.links = built.links;
         for (entry, attr) in built.entries {
             let ino = entry.ino;
             if let Some(displaced) = table.insert(entry) {

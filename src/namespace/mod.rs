@@ -259,8 +259,12 @@ impl Namespace {
         if self.memo.read().dir(dir).is_some() {
             return Ok(());
         }
-        let built = Projector::new(&writer.rows(), &self.defaults).dir(dir)?;
-        self.memo.write().insert_dir(built);
+        let rows = writer.rows();
+        let projector = Projector::new(&rows, &self.defaults);
+        let built = projector.dir(dir)?;
+        let mut memo = self.memo.write();
+        memo.insert_dir(built);
+        memo.know_homes(projector.homes.take());
         Ok(())
     }
 

@@ -4,44 +4,53 @@ use super::attr::{Attr, Defaults};
 use super::dir::{DirInfo, Entry, EntryKey};
 use super::error::NamespaceError;
 use super::path::owner_name;
+use super::timeline::Home;
 use crate::base::{AlbumKind, AlbumNo, FileId, Ino, InoKind, Part, Visibility};
 use crate::store::{AlbumRow, Listing, MemberRow, NodeKind, NodeRow, Owner, Rows, StoreResult};
-use crate::tree::{DirKind, FixedPlace, Period};
+use crate::tree::{DirKind, FixedPlace, LinkNames, Period};
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 /// A directory as the store has it.
 pub(super) struct BuiltDir {
     pub(super) info: DirInfo,
     pub(super) entries: Vec<(Entry, Attr)>,
+    /// Of a month of `Timeline/`.
+    pub(super) links: Option<LinkNames>,
 }
 
 /// Reads what is visible from one committed state.
 pub(super) struct Projector<'a> {
     pub(super) rows: &'a Rows<'a>,
     pub(super) defaults: &'a Defaults,
+    /// Of the albums it looked at for `Timeline/`.
+    pub(super) homes: RefCell<HashMap<AlbumNo, Option<Home>>>,
 }
 
 impl<'a> Projector<'a> {
     pub(super) fn new(rows: &'a Rows<'a>, defaults: &'a Defaults) -> Self {
-        Self { rows, defaults }
+        Self { rows, defaults, homes: RefCell::default() }
     }
 
     /// All of a directory.
     pub(super) fn dir(&self, ino: Ino) -> Result<BuiltDir, NamespaceError> {
         let info = self.info(ino)?;
-        let mut entries = self.fixed(ino);
+        let (mut entries, mut links) = (self.fixed(ino), None);
         match (info.kind, info.album) {
             (DirKind::SharedList, _) if ino == FixedPlace::Shared.ino() => self.push_owners(&mut entries)?,
             (DirKind::AlbumList(_) | DirKind::SharedList, _) => self.push_albums(ino, &mut entries)?,
             (DirKind::Album(_) | DirKind::SharedAlbum(_) | DirKind::Trash, Some(album)) => {
                 self.push_photos(album, &mut entries)?
             }
-            (DirKind::Timeline, _) => self.push_timeline(ino, &mut entries)?,
+            (DirKind::Timeline, _) => match period_of(ino) {
+                Some(month @ Period::Month(..)) => links = Some(self.push_links(month, &mut entries)?),
+                year => self.push_periods(year, &mut entries)?,
+            },
             _ => {}
         }
         // After the photos: a local name masks a photo of the same name (the version that takes its place).
         self.push_local(ino, &mut entries)?;
-        Ok(BuiltDir { info, entries })
+        Ok(BuiltDir { info, entries, links })
     }
 
     /// What a directory is.
@@ -139,13 +148,6 @@ impl<'a> Projector<'a> {
         let here = albums.iter().filter(|album| album.list() == Some(list));
         entries.extend(here.filter_map(|album| self.album_entry(album)));
         Ok(())
-    }
-
-    fn push_timeline(&self, dir: Ino, entries: &mut Vec<(Entry, Attr)>) -> StoreResult<()> {
-        match period_of(dir) {
-            Some(month @ Period::Month(..)) => self.push_links(month, entries),
-            year => self.push_periods(year, entries),
-        }
     }
 
     fn push_owners(&self, entries: &mut Vec<(Entry, Attr)>) -> StoreResult<()> {
@@ -280,7 +282,7 @@ impl<'a> Projector<'a> {
     }
 }
 
-fn period_of(ino: Ino) -> Option<Period> {
+pub(super) fn period_of(ino: Ino) -> Option<Period> {
     match ino.kind() {
         Some(InoKind::Period(number)) => Period::from_number(number),
         _ => None,

@@ -23,7 +23,7 @@ impl Namespace {
             .and_then(|()| self.refresh_photos(rows, &projector, &dirty.photos, &mut told))
             .and_then(|()| self.refresh_names(&projector, &dirty.names, &mut told))
             .and_then(|()| self.refresh_inos(rows, &projector, &dirty.inos, &mut told))
-            .and_then(|()| self.refresh_timeline(rows, &projector, dirty, &mut told));
+            .and_then(|()| self.refresh_timeline(&projector, dirty, &mut told));
         if let Err(error) = refreshed {
             tracing::error!(%error, "what changed cannot be read back; its directories are built again");
             self.forget(rows, dirty, &mut told);
@@ -71,7 +71,7 @@ impl Namespace {
         let mut memo = self.memo.write();
         let dir = built.info.ino;
         let Some(table) = memo.dir_mut(dir) else { return };
-        table.info = built.info;
+        (table.info, table.links) = (built.info, built.links);
         let now: HashSet<&[u8]> = built.entries.iter().map(|(entry, _)| &entry.name[..]).collect();
         let before: HashMap<_, _> =
             table.entries().filter(|old| !now.contains(&old.name[..])).map(|old| (old.key, old.name.clone())).collect();
@@ -254,10 +254,12 @@ impl Namespace {
         let albums = dirty.photos.iter().map(|(album, _)| album);
         let album_dirs = albums.filter_map(|album| PhotoDir::load(rows, *album).ok().flatten()).map(|dir| dir.ino());
         let named = dirty.names.iter().map(|(dir, _)| *dir);
-        let dirs: HashSet<Ino> =
-            album_dirs.chain(named).chain(dirty.dirs.iter().copied()).chain(self.memo.read().album_lists()).collect();
+        let mut memo = self.memo.write();
+        let lists = memo.album_lists().into_iter().chain(memo.periods());
+        let dirs: HashSet<Ino> = album_dirs.chain(named).chain(dirty.dirs.iter().copied()).chain(lists).collect();
         for dir in dirs {
-            self.memo.write().remove_dir(dir, told);
+            memo.remove_dir(dir, told);
         }
+        memo.forget_homes();
     }
 }

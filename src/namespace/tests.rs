@@ -54,18 +54,8 @@ impl House {
     /// A pulled photo, in no album yet.
     pub(super) fn photo(&self, id: i64, title: &str) -> FileId {
         let file = FileId(id);
-        let label = Label { title: title.into(), edited: None, taken: Timestamp(id * 1_000_000) };
         self.change(|tx, _| {
-            let facts = FileFacts {
-                own: true,
-                kind: Some(FileKind::Image),
-                key: Some(&FileKey::random()),
-                label: Some(&label),
-                hash: None,
-                hidden: false,
-                stand_in: false,
-            };
-            tx.save_file(file, &facts, &RawRecord::default())?;
+            save_label(tx, file, title, Timestamp(id * 1_000_000))?;
             let content = tx.insert_content(&NewContent {
                 file,
                 part: Part::Whole,
@@ -111,9 +101,23 @@ impl House {
         self.names.lookup(dir, name.as_bytes()).unwrap()
     }
 
-    fn told(&self) -> Vec<Invalidation> {
+    pub(super) fn told(&self) -> Vec<Invalidation> {
         std::mem::take(&mut self.told.lock())
     }
+}
+
+/// What a pull says a photo is called, and when it was taken.
+pub(super) fn save_label(tx: &Tx<'_>, file: FileId, title: &str, taken: Timestamp) -> StoreResult<()> {
+    let facts = FileFacts {
+        own: true,
+        kind: Some(FileKind::Image),
+        key: Some(&FileKey::random()),
+        label: Some(&Label { title: title.into(), edited: None, taken }),
+        hash: None,
+        hidden: false,
+        stand_in: false,
+    };
+    tx.save_file(file, &facts, &RawRecord::default())
 }
 
 fn name(text: &str) -> Name {

@@ -2,7 +2,7 @@
 
 use super::Rows;
 use super::error::StoreResult;
-use crate::base::{FileId, Timestamp};
+use crate::base::{AlbumNo, FileId, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 /// Own photos that a directory shows; what is hidden stays hidden here, too.
@@ -27,5 +27,26 @@ impl Rows<'_> {
         ))?;
         let rows = query.query_map(params![from.0, to.0], |row| Ok(FileId(row.get(0)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// When a photo was taken, and whether it is an own one that can be shown.
+    pub fn load_taken(&self, file: FileId) -> StoreResult<Option<(Timestamp, bool)>> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT taken, own AND content IS NOT NULL FROM files WHERE id = ?1 AND taken IS NOT NULL",
+        )?;
+        Ok(query.query_row([file.0], |row| Ok((Timestamp(row.get(0)?), row.get(1)?))).optional()?)
+    }
+
+    /// Calls `each` for every photo that an album has, or had, with the moment it was taken.
+    pub fn for_each_taken(&self, album: AlbumNo, mut each: impl FnMut(FileId, Timestamp)) -> StoreResult<()> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT m.file, f.taken FROM members m JOIN files f ON f.id = m.file \
+             WHERE m.album = ?1 AND f.taken IS NOT NULL",
+        )?;
+        let mut rows = query.query([album.0])?;
+        while let Some(row) = rows.next()? {
+            each(FileId(row.get(0)?), Timestamp(row.get(1)?));
+        }
+        Ok(())
     }
 }

@@ -157,7 +157,7 @@ pub(super) fn save_photo(
     let header: Option<[u8; 24]> = row.file.file.decryption_header.array();
     let size = row.cipher_size.and_then(|cipher| plain_len(cipher).map(|plain| (cipher, plain)));
     let (Some(open), Some(header), Some(size)) = (&row.open, header, size) else {
-        return save_unreadable(tx, row, own, known);
+        return save_unreadable(tx, row, own, known, dirty);
     };
     let record = PhotoRecord::of(row.file.id, open);
     let facts = FileFacts {
@@ -169,6 +169,7 @@ pub(super) fn save_photo(
         hidden: record.hidden,
         stand_in: record.stand_in,
     };
+    note_taken(known, Some(record.label.taken), dirty);
     tx.save_file(row.file.id, &facts, &raw_record(&row.file))?;
     tx.save_file_trashed(row.file.id, false)?;
     let content = NewVersion { header: StreamHeader(header), size, modified: record.modified, now: context.now };
@@ -183,14 +184,29 @@ pub(super) fn save_photo(
 }
 
 /// Counted, and taken up again when the server says something new of it.
-fn save_unreadable(tx: &Tx<'_>, row: &OpenRow, own: bool, known: Option<&FileRow>) -> Result<bool, StepError> {
+fn save_unreadable(
+    tx: &Tx<'_>,
+    row: &OpenRow,
+    own: bool,
+    known: Option<&FileRow>,
+    dirty: &mut Dirty,
+) -> Result<bool, StepError> {
     if known.is_none_or(|known| known.kind.is_some()) {
         tracing::warn!(file = row.file.id.0, "a photo's record cannot be opened; it is not shown");
         tx.count(Counter::Unreadable, 1)?;
     }
     let facts = FileFacts { own, kind: None, key: None, label: None, hash: None, hidden: false, stand_in: false };
+    note_taken(known, None, dirty);
     tx.save_file(row.file.id, &facts, &RawRecord::default())?;
     Ok(false)
+}
+
+/// The month that a photo is not in any more may be one less.
+fn note_taken(known: Option<&FileRow>, now: Option<Timestamp>, dirty: &mut Dirty) {
+    let before = known.and_then(|known| known.label.as_ref()).map(|label| label.taken);
+    if let Some(before) = before.filter(|before| Some(*before) != now) {
+        dirty.retaken(before);
+    }
 }
 
 /// What a record says of the photo's bytes.

@@ -6,6 +6,7 @@
 mod brake;
 mod drops;
 mod junk;
+mod links;
 mod name;
 mod pair;
 mod period;
@@ -19,6 +20,7 @@ mod unique;
 pub use brake::{BrakeState, RemovalLimit, album_weight, plan_brake};
 pub use drops::{AlbumMapping, Dedup, DropRules, DropSettings, OnDelete, album_name_for, is_camera_directory};
 pub use junk::{NameClass, NameRules, classify_directory};
+pub use links::{LinkKey, LinkNames};
 pub use name::{MAX_NAME, join_name, safe_name, split_name, suffixed};
 pub use pair::{are_halves, half_by_name, other_half_names};
 pub use period::Period;

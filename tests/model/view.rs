@@ -4,6 +4,7 @@ use crate::device::{Device, is_directory};
 use crate::photos::{Content, content_of};
 use entefs::base::Ino;
 use entefs::namespace::{Attr, Entry, EntryKey, Listed, Namespace, NamespaceError};
+use entefs::tree::FixedPlace;
 use entefs::vfs::VfsError;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -38,7 +39,28 @@ pub fn walk(device: &Device) -> Result<Walk, String> {
         walk_dir(device, ino, place, &mut walk)
     });
     device.line.observing.store(false, Ordering::Relaxed);
-    walked.map(|()| walk)
+    walked?;
+    walk_timeline(device, FixedPlace::Timeline.ino(), &mut walk)?;
+    Ok(walk)
+}
+
+/// Years, months and links, each of which leads to something that is listed. They are no names of their own: what an
+/// operation may change of them follows from what it changes of the photos.
+fn walk_timeline(device: &Device, dir: Ino, walk: &mut Walk) -> Result<(), String> {
+    walk.dirs.push(dir);
+    for (entry, attr) in device.list(dir).map_err(|error| format!("{dir:?}: {error}"))? {
+        walk.entries.push((dir, entry.clone(), attr));
+        if is_directory(&attr) {
+            walk_timeline(device, entry.ino, walk)?;
+            continue;
+        }
+        let target = device.vfs.readlink(entry.ino).map_err(|error| format!("{entry:?} is listed: {error}"))?;
+        let path = String::from_utf8_lossy(&target).replace("../", "");
+        if target.len() as u64 != attr.size || !walk.view.contains_key(&path) {
+            return Err(format!("{entry:?} leads to {path}"));
+        }
+    }
+    Ok(())
 }
 
 fn walk_dir(device: &Device, dir: Ino, path: &str, walk: &mut Walk) -> Result<(), String> {
