@@ -5,6 +5,7 @@ use super::notice;
 use crate::base::ParkReason;
 use crate::base::sync::Bell;
 use crate::tree::Stage;
+use crate::vfs::Vfs;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -14,6 +15,9 @@ use tokio::task::JoinSet;
 const SYNC_DELAY: Duration = Duration::from_millis(200);
 /// What waits is counted at most so often.
 const COUNT_DELAY: Duration = Duration::from_millis(500);
+
+/// A closed file that the store did not take is tried again after this.
+const SETTLE_AGAIN: Duration = Duration::from_secs(3);
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// How long removals, moves and renames can be taken back.
@@ -97,6 +101,20 @@ async fn watch_brake(engine: Arc<Engine>) {
         if let Ok(Err(error)) = told {
             tracing::debug!(%error, "no desktop to tell");
         }
+    }
+}
+
+/// What was closed while the store took nothing (a full disk, say) is settled as soon as it can be.
+pub(super) async fn settle_closed(vfs: Arc<Vfs>, unsettled: Bell) {
+    let rung = notify_of(&unsettled);
+    loop {
+        let vfs = Arc::clone(&vfs);
+        match tokio::task::spawn_blocking(move || vfs.settle_closed()).await {
+            Ok(0) => rung.notified().await,
+            Ok(files) => tracing::warn!(files, "closed files cannot be settled yet"),
+            Err(error) => tracing::error!(%error, "closed files could not be settled"),
+        }
+        tokio::time::sleep(SETTLE_AGAIN).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! A mount from its start to its end (architecture 5.6).
 
 use super::commands::MountCommands;
-use super::duties::spawn_duties;
+use super::duties::{settle_closed, spawn_duties};
 use super::engine::{Engine, EngineParts};
 use super::failure::{Exit, Failure};
 use super::import::ImportDesk;
@@ -13,6 +13,7 @@ use crate::base::ParkReason;
 use crate::control::ControlServer;
 use crate::fuse::{self, MountError, MountSettings, Mounted};
 use crate::sync::{PullProgress, SyncOptions};
+use crate::vfs::Vfs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,10 +126,12 @@ impl Mount {
         let control = ControlServer::start(&engine.paths.control_socket(), Arc::new(commands)).map_err(|error| {
             Failure::new(Exit::Other, "control socket", error, "check the rights of the state directory")
         })?;
-        let mounted = mount(&engine, &dir, reporter).await?;
+        let vfs = engine.vfs(Box::new(StatusTexts::new(reporter)));
+        let mounted = mount(&engine, &dir, Arc::clone(&vfs)).await?;
         let failed = |error| Failure::new(Exit::Other, "state directory", error, "check its disk");
         lock.write_holder(Some(&dir)).map_err(failed)?;
-        let workers = Workers::start(&engine)?;
+        let mut workers = Workers::start(&engine)?;
+        workers.tasks.spawn(settle_closed(vfs, engine.bells.unsettled.clone()));
         let session = tokio::task::spawn_blocking(move || mounted.join());
         Ok(Self { engine, dir, workers, control, imports, stop, session, lock })
     }
@@ -225,8 +228,7 @@ fn note_end(outcome: &Result<std::io::Result<()>, tokio::task::JoinError>) {
     }
 }
 
-async fn mount(engine: &Arc<Engine>, dir: &Path, reporter: Arc<Reporter>) -> Result<Mounted, Failure> {
-    let vfs = engine.vfs(Box::new(StatusTexts::new(reporter)));
+async fn mount(engine: &Arc<Engine>, dir: &Path, vfs: Arc<Vfs>) -> Result<Mounted, Failure> {
     let settings = MountSettings {
         dir: dir.into(),
         allow_other: engine.options.allow_other,

@@ -187,6 +187,17 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Files that lost their last name while somebody had them open, and that nothing else knows any more: to be called
+    /// while nobody has any open. Answers how many there were.
+    pub fn delete_nameless_files(&self) -> StoreResult<usize> {
+        let nameless = "kind = ?1 AND NOT EXISTS (SELECT 1 FROM names WHERE names.ino = nodes.ino) \
+                        AND NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.ino = nodes.ino)";
+        let kind = NodeKind::File as i64;
+        self.conn
+            .execute(&format!("DELETE FROM xattrs WHERE ino IN (SELECT ino FROM nodes WHERE {nameless})"), [kind])?;
+        Ok(self.conn.execute(&format!("DELETE FROM nodes WHERE {nameless}"), [kind])?)
+    }
+
     /// Remembers which album a directory maps to; `None` ends the link.
     pub fn save_node_album(&self, ino: Ino, album: Option<AlbumNo>) -> StoreResult<()> {
         let mut update = self.conn.prepare_cached("UPDATE nodes SET album = ?2 WHERE ino = ?1")?;

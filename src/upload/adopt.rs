@@ -62,6 +62,8 @@ pub fn adopt_spool(
     }
     adopt_strays(namespace, spool, rules, strays, now, settle, &mut found)?;
     spool.recycle(&empty)?;
+    // Removed while somebody had them open, by a process that did not see them closed.
+    namespace.store().write(|tx| tx.delete_nameless_files())?;
     Ok(found)
 }
 

@@ -51,7 +51,11 @@ impl Vfs {
         self.files.insert(&file);
         let fh = self.handles.insert(Handle::Local { file, write: true });
         self.namespace.traffic().note(FILE_TRAFFIC, Instant::now());
-        Ok((self.found(ino)?, Opened::buffered(fh)))
+        match self.found(ino) {
+            Ok(found) => Ok((found, Opened::buffered(fh))),
+            // The kernel learns of no handle, and closes none.
+            Err(error) => self.release(fh).and(Err(error)),
+        }
     }
 
     /// Makes a directory: local in a drop or an album, an album in `Albums/`.

@@ -78,6 +78,10 @@ pub(super) struct Sibling {
 }
 
 impl Sibling {
+    pub(super) fn ino(&self) -> Ino {
+        self.entry.ino
+    }
+
     pub(super) fn name(&self) -> &[u8] {
         &self.entry.name
     }

@@ -36,6 +36,8 @@ pub(super) struct LocalState {
     pub(super) killed: bool,
     /// It outgrew what Ente takes: its bytes are of no use.
     pub(super) too_big: bool,
+    /// Its last writer closed it, and the store did not take that.
+    pub(super) unsettled: bool,
     /// It has no name any more.
     pub(super) unlinked: bool,
     /// It turned out to be a photo in an album: its name is that one's now, and so are its bytes and times.
@@ -67,6 +69,7 @@ impl LocalState {
             wrote: false,
             killed: false,
             too_big: false,
+            unsettled: false,
             unlinked: false,
             passed_on: false,
             counted: 0,
@@ -146,7 +149,19 @@ impl LocalFiles {
         Ok(file)
     }
 
-    /// One handle less; the last one takes the file out of the table. Answers whether it was.
+    /// Runs `change` with an inode's state, if somebody has it open: nobody closes it for the last time meanwhile.
+    pub(super) fn with_open<T>(&self, ino: Ino, change: impl FnOnce(Option<&mut LocalState>) -> T) -> T {
+        loop {
+            let Some(file) = self.get(ino) else { return change(None) };
+            let mut state = file.lock();
+            // Else it was closed for the last time while this waited.
+            if self.get(ino).is_some_and(|now| Arc::ptr_eq(&now, &file)) {
+                return change(Some(&mut state));
+            }
+        }
+    }
+
+    /// One handle less, under the file's state; the last one takes the file out of the table. Answers whether it was.
     pub(super) fn close(&self, file: &LocalFile) -> bool {
         let mut files = self.0.lock();
         let Some(listed) = files.get_mut(&file.ino) else { return true };
@@ -198,12 +213,40 @@ mod tests {
     use super::*;
     use crate::store::NodeKind;
 
+    fn listed(files: &LocalFiles) -> Arc<LocalFile> {
+        let node = NodeRow::new(Ino(70_000), NodeKind::File, 0o644, Nanos(1));
+        let file = LocalFile::new(LocalState::new(node));
+        files.insert(&file);
+        file
+    }
+
+    /// Whoever removes a file's last name while its last handle is being closed is told that nobody has it open: else each
+    /// would leave its row to the other.
+    #[test]
+    fn what_is_being_closed_is_not_open() {
+        let files = LocalFiles::default();
+        let file = listed(&files);
+        let closing = file.lock();
+        std::thread::scope(|scope| {
+            let removal = scope.spawn(|| files.with_open(file.ino, |state| state.is_some()));
+            // It has found the file when it holds it, beside the table and this test.
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+            while Arc::strong_count(&file) < 3 && std::time::Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+            assert!(files.close(&file));
+            drop(closing);
+            assert!(matches!(removal.join(), Ok(false)));
+        });
+        let file = listed(&files);
+        assert!(files.with_open(file.ino, |state| state.is_some()));
+    }
+
     /// A file's state is held while its rows are written; whoever writes rows may ask which files are open.
     #[test]
     fn opening_and_closing_wait_for_no_files_state() {
-        let (files, ino) = (LocalFiles::default(), Ino(70_000));
-        let file = LocalFile::new(LocalState::new(NodeRow::new(ino, NodeKind::File, 0o644, Nanos(1))));
-        files.insert(&file);
+        let files = LocalFiles::default();
+        let (file, ino) = (listed(&files), Ino(70_000));
         let held = file.lock();
         std::thread::scope(|scope| {
             let again = scope.spawn(|| {

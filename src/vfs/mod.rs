@@ -10,6 +10,7 @@
 
 mod attr;
 mod brake;
+mod close;
 mod create;
 mod echo;
 mod error;
@@ -38,7 +39,7 @@ pub use read::{ReadStep, Reading};
 pub use rename::RenameMode;
 pub use xattr::XattrMode;
 
-use crate::base::sync::Bell;
+use crate::base::sync::{Bell, Mutex};
 use crate::base::{Clock, Ino};
 use crate::fetch::Fetch;
 use crate::namespace::{Dirty, Namespace, Origin};
@@ -46,7 +47,8 @@ use crate::spool::Spool;
 use crate::store::{Store, Tx};
 use crate::tree::{DropRules, Previews, RemovalLimit};
 use handles::Handles;
-use local::LocalFiles;
+use local::{LocalFile, LocalFiles};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +76,8 @@ pub struct Bells {
     pub brake: Bell,
     /// A directory was asked for that is not pulled completely.
     pub pull: Bell,
+    /// A file was closed, and the store did not take it.
+    pub unsettled: Bell,
 }
 
 /// The filesystem.
@@ -87,6 +91,8 @@ pub struct Vfs {
     texts: Box<dyn Texts>,
     files: LocalFiles,
     handles: Handles,
+    /// Closed, and not settled yet; each has a handle.
+    unsettled: Mutex<HashMap<Ino, Arc<LocalFile>>>,
     echoes: echo::Echoes,
 }
 
@@ -114,6 +120,7 @@ impl Vfs {
             texts,
             files: LocalFiles::default(),
             handles: Handles::default(),
+            unsettled: Mutex::default(),
             echoes: echo::Echoes::default(),
         }
     }

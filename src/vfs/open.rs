@@ -1,12 +1,12 @@
-//! Opening, flushing and closing.
+//! Opening and flushing.
 
 use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::handles::Handle;
 use super::local::LocalState;
 use crate::base::{Ino, InoKind, Role};
-use crate::namespace::{Dirty, content_of, path_of};
-use crate::store::{ContentRow, MemberRow, NodeKind, Rows, Tx};
+use crate::namespace::{content_of, path_of};
+use crate::store::{ContentRow, MemberRow};
 use crate::tree::{Event, FixedPlace, Previews, Refusal, Stage, Verdict, is_previewer, on_event};
 use std::sync::Arc;
 use std::time::Duration;
@@ -198,83 +198,9 @@ impl Vfs {
         self.store().read(|rows| Ok(state.commit(rows)))?
     }
 
-    /// Closes a handle. The last writer's close starts the settle time.
-    ///
-    /// # Errors
-    /// Nobody hears them; they are logged.
-    pub fn release(&self, fh: u64) -> VfsResult<()> {
-        let Handle::Local { file, write } = self.handles.remove(fh)? else { return Ok(()) };
-        let closed = if write { self.close_writer(&mut file.lock()) } else { Ok(()) };
-        if self.files.close(&file) {
-            let state = file.lock();
-            if state.unlinked {
-                self.forget_bytes(&state)?;
-            }
-        }
-        closed
-    }
-
-    pub(super) fn close_writer(&self, state: &mut LocalState) -> VfsResult<()> {
-        state.writers = state.writers.saturating_sub(1);
-        if state.writers > 0 {
-            return Ok(());
-        }
-        if std::mem::take(&mut state.too_big)
-            && let Some(vault) = &state.vault
-        {
-            vault.discard();
-        }
-        // Mapped pages are written after the last flush.
-        let committed = self.commit_bytes(state);
-        self.namespace.space().shrink(std::mem::take(&mut state.counted));
-        let settled = if state.unlinked { Ok(()) } else { self.settle(state) };
-        self.namespace.settle(state.node.ino);
-        settled?;
-        self.bells.uploads.ring();
-        committed
-    }
-
-    /// The row follows the bytes: size and times, and when to look at it next.
-    fn settle(&self, state: &mut LocalState) -> VfsResult<()> {
-        let (node, now) = (state.node.clone(), self.clock.now());
-        let (wrote, killed) = (std::mem::take(&mut state.wrote), std::mem::take(&mut state.killed));
-        let settle = self.settle_time(node.ino)?;
-        let (upload, generation) = (state.upload, state.vault.as_ref().and_then(|vault| vault.generation()));
-        self.commit(&[], Some(node.ino), |tx, dirty| {
-            if wrote {
-                save_written(tx, &node, dirty)?;
-            }
-            let Some(upload) = upload else { return Ok(()) };
-            let Some(mut row) = tx.load_upload(upload)? else { return Ok(()) };
-            if on_event(row.stage, row.sent, Event::Closed) == Verdict::Settle {
-                row.settle(now, settle);
-                (row.size, row.killed) = (node.size, if wrote { killed } else { row.killed });
-                row.generation = generation.or(row.generation);
-                tx.save_upload(&row)?;
-            }
-            Ok(())
-        })?;
-        state.writing = false;
-        Ok(())
-    }
-
     /// How long a file there must stay as it is.
     pub(super) fn settle_time(&self, ino: Ino) -> VfsResult<Duration> {
         let path = self.store().read(|rows| path_of(rows, ino))?.unwrap_or_default();
         Ok(self.options.drops.find(&path).map_or(self.options.settle, |(drop, _)| drop.settle))
     }
-}
-
-/// Size and times as written; what a `chmod` or `rename` did meanwhile stays.
-fn save_written(tx: &Tx<'_>, node: &crate::store::NodeRow, dirty: &mut Dirty) -> VfsResult<()> {
-    if let Some(row) = load_own_node(tx, node.ino)? {
-        let written = crate::store::NodeRow { size: node.size, mtime: node.mtime, ctime: node.ctime, ..row };
-        tx.save_node(&written)?;
-        dirty.ino(node.ino);
-    }
-    Ok(())
-}
-
-fn load_own_node(rows: &Rows<'_>, ino: Ino) -> VfsResult<Option<crate::store::NodeRow>> {
-    Ok(rows.load_node(ino)?.filter(|node| matches!(node.kind, NodeKind::File | NodeKind::Shadow)))
 }

@@ -3,12 +3,11 @@
 use super::Vfs;
 use super::echo::Done;
 use super::error::{VfsError, VfsResult};
-use super::local::LocalState;
 use crate::base::{Ino, Nanos, Timestamp};
 use crate::namespace::{
     DirInfo, Dirty, Entry, EntryKey, current_upload, delete_album, other_homes, path_of, untrash, withdraw_photo,
 };
-use crate::store::{Change, Kept, NodeKind, NodeRow, Rows, Tx, UploadRow};
+use crate::store::{Change, Kept, NodeKind, NodeRow, Tx, UploadRow};
 use crate::tree::{
     EntryKind, Event, NameClass, OnDelete, Refusal, RemovalPlan, Stage, Verdict, on_event, plan_removal,
 };
@@ -30,21 +29,22 @@ impl Vfs {
         let plan = plan_removal(dir.kind, self.entry_kind(&entry)?, self.options.allow_trash)?;
         let sibling = self.sibling(&dir, &entry)?;
         let now = self.clock.now_nanos();
-        let open = self.files.get(entry.ino);
-        let mut state = open.as_ref().map(|file| file.lock());
-        let removed = self.commit(&[(parent, name)], None, |tx, dirty| {
-            super::create::touch_directory(tx, parent, now, dirty)?;
-            match plan {
-                RemovalPlan::ForgetEntry => self.remove_file(tx, &dir, &entry, state.is_some(), now, dirty),
-                RemovalPlan::LeaveAlbum => self.take_out(tx, &dir, &entry, false, now, dirty),
-                RemovalPlan::Trash => self.take_out(tx, &dir, &entry, true, now, dirty),
+        self.files.with_open(entry.ino, |state| {
+            let is_open = state.is_some();
+            let removed = self.commit(&[(parent, name)], None, |tx, dirty| {
+                super::create::touch_directory(tx, parent, now, dirty)?;
+                match plan {
+                    RemovalPlan::ForgetEntry => self.remove_file(tx, &dir, &entry, is_open, now, dirty),
+                    RemovalPlan::LeaveAlbum => self.take_out(tx, &dir, &entry, false, now, dirty),
+                    RemovalPlan::Trash => self.take_out(tx, &dir, &entry, true, now, dirty),
+                }
+            });
+            let nameless = self.heed_brake(removed)?;
+            if let Some(state) = state.filter(|_| nameless) {
+                state.unlinked = true;
             }
-        });
-        let nameless = self.heed_brake(removed)?;
-        if let Some(state) = state.as_mut().filter(|_| nameless) {
-            state.unlinked = true;
-        }
-        drop(state);
+            Ok::<_, VfsError>(())
+        })?;
         self.echo(sibling, Done::Removed);
         self.bells.uploads.ring();
         self.bells.ops.ring();
@@ -81,17 +81,6 @@ impl Vfs {
         let Some(file) = entry.key.photo() else { return Ok(entry.key.kind()) };
         let own = self.store().read(|rows| rows.load_file(file))?.is_none_or(|row| row.own);
         Ok(if own { EntryKind::Photo } else { EntryKind::ForeignPhoto })
-    }
-
-    /// The last handle of a file without a name is closed: nothing of it is left but its upload's row.
-    pub(super) fn forget_bytes(&self, state: &LocalState) -> VfsResult<()> {
-        let ino = state.node.ino;
-        self.commit(&[], Some(ino), |tx, _| {
-            if tx.load_names_of(ino)?.is_empty() && !is_kept(tx, ino)? {
-                tx.delete_node(ino)?;
-            }
-            Ok(())
-        })
     }
 
     /// A file of this machine is removed by name: one that is not in Ente counts, and can be had back (semantics 4.3).
@@ -164,11 +153,6 @@ impl Vfs {
     }
 }
 
-/// Whether the bytes of an inode without a name are kept, so that it can be had back.
-fn is_kept(rows: &Rows<'_>, ino: Ino) -> VfsResult<bool> {
-    Ok(rows.load_kept_upload(ino)?.is_some())
-}
-
 /// Takes a local name away. Answers whether the inode has none left.
 pub(super) fn forget_entry(
     tx: &Tx<'_>,
@@ -196,7 +180,7 @@ pub(super) fn forget_entry(
     for upload in tx.load_uploads_of(entry.ino)? {
         end_upload(tx, upload, now.to_timestamp())?;
     }
-    if !is_open && !is_kept(tx, entry.ino)? {
+    if !is_open && tx.load_kept_upload(entry.ino)?.is_none() {
         tx.delete_node(entry.ino)?;
     }
     Ok(true)

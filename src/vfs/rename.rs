@@ -8,10 +8,10 @@ use super::link::settle_anew;
 use super::remove::{forget_entry, remove_directory};
 use crate::base::{AlbumNo, FileId, Ino, Nanos, Visibility};
 use crate::namespace::{
-    Destination, DirInfo, Dirty, Entry, EntryKey, Shown, add_photo, destination, name_album, name_photo, path_of,
-    resolve_album, shelve_album, show_as, transfer_photo, untrash, withdraw_photo,
+    Destination, DirInfo, Dirty, Entry, EntryKey, Shown, add_photo, destination, is_below_trash, name_album,
+    name_photo, path_of, resolve_album, shelve_album, show_as, transfer_photo, untrash, withdraw_photo,
 };
-use crate::store::{AlbumRow, Change, MemberRow, NodeKind, NodeRow, Tx};
+use crate::store::{AlbumRow, Change, MemberRow, NodeKind, NodeRow, Rows, StoreResult, Tx};
 use crate::tree::{
     DirKind, NameClass, NameRules, Refusal, RenamePlan, RenameSource, RenameTarget, plan_removal, plan_rename,
     split_name,
@@ -68,12 +68,19 @@ impl Vfs {
         if self.is_rename_slow(parent, name) {
             self.commit_under(&rename)?;
         }
-        let sibling = match rename.plan {
-            RenamePlan::HandOver => self.entry_sibling(&rename.from, &rename.entry)?,
-            _ => self.sibling(&rename.from, &rename.entry)?,
+        let takes_entry_along =
+            rename.plan == RenamePlan::HandOver || self.store().read(|rows| is_out_of_trash(rows, &rename))?;
+        let sibling = if takes_entry_along {
+            self.entry_sibling(&rename.from, &rename.entry)?
+        } else {
+            self.sibling(&rename.from, &rename.entry)?
         };
         self.check_sibling(&rename, sibling.as_ref())?;
         self.apply_rename(&rename)?;
+        if rename.plan == RenamePlan::HandOver {
+            let entries = [Some(rename.entry.ino), sibling.as_ref().map(Sibling::ino)];
+            entries.into_iter().flatten().try_for_each(|ino| self.forget_nameless(ino))?;
+        }
         self.echo(sibling, renamed(new_parent, new_name));
         self.bells.uploads.ring();
         self.bells.ops.ring();
@@ -133,24 +140,26 @@ impl Vfs {
 
     fn apply_rename(&self, rename: &Rename<'_>) -> VfsResult<()> {
         let settle = self.settle_time(rename.to.ino)?;
-        let taken_over = self.files.get(rename.occupant.as_ref().map_or(Ino(0), |occupant| occupant.ino));
-        let mut state = taken_over.as_ref().map(|file| file.lock());
         // A handed-over entry becomes the photo's own inode: the kernel must look the new name up again.
         let known = [(rename.from.ino, &rename.entry.name[..]), (rename.to.ino, rename.name)];
         let anew = matches!(rename.plan, RenamePlan::HandOver | RenamePlan::TrashPhoto | RenamePlan::TrashAlbum);
         let known = if anew { &known[..1] } else { &known[..] };
-        let renamed = self.commit(known, Some(rename.entry.ino), |tx, dirty| {
-            super::create::touch_directory(tx, rename.from.ino, rename.now, dirty)?;
-            super::create::touch_directory(tx, rename.to.ino, rename.now, dirty)?;
-            let displaced = displace(tx, rename, state.is_some(), settle, dirty)?;
-            self.apply_plan(tx, rename, settle, dirty)?;
-            Ok(displaced)
-        });
-        let displaced = self.heed_brake(renamed)?;
-        if let Some(state) = state.as_mut().filter(|_| displaced) {
-            state.unlinked = true;
-        }
-        Ok(())
+        let taken_over = rename.occupant.as_ref().map_or(Ino(0), |occupant| occupant.ino);
+        self.files.with_open(taken_over, |state| {
+            let is_open = state.is_some();
+            let renamed = self.commit(known, Some(rename.entry.ino), |tx, dirty| {
+                super::create::touch_directory(tx, rename.from.ino, rename.now, dirty)?;
+                super::create::touch_directory(tx, rename.to.ino, rename.now, dirty)?;
+                let displaced = displace(tx, rename, is_open, settle, dirty)?;
+                self.apply_plan(tx, rename, settle, dirty)?;
+                Ok(displaced)
+            });
+            let displaced = self.heed_brake(renamed)?;
+            if let Some(state) = state.filter(|_| displaced) {
+                state.unlinked = true;
+            }
+            Ok(())
+        })
     }
 
     fn apply_plan(&self, tx: &Tx<'_>, rename: &Rename<'_>, settle: Duration, dirty: &mut Dirty) -> VfsResult<()> {
@@ -264,11 +273,37 @@ impl Vfs {
         }
         let node = self.of_entry(tx, node, rename.from.ino)?;
         self.follow_file(tx, &node, rename.to.ino, rename.now, settle, dirty)?;
+        if is_out_of_trash(tx, rename)? {
+            self.take_half_along(tx, rename, &node, settle, dirty)?;
+        }
         let renamed = rename.from.ino == rename.to.ino && rename.entry.name[..] != *rename.name;
         if let (true, Some(file)) = (renamed, node.file) {
             self.name_in_ente(tx, file, rename, dirty)?;
         }
         Ok(())
+    }
+
+    /// What went to the trash together comes back together (semantics 1.7).
+    fn take_half_along(
+        &self,
+        tx: &Tx<'_>,
+        rename: &Rename<'_>,
+        node: &NodeRow,
+        settle: Duration,
+        dirty: &mut Dirty,
+    ) -> VfsResult<()> {
+        let Some(other) = other_half(tx, node, rename.from.ino, &rename.entry.name)? else { return Ok(()) };
+        let Some(half) = tx.load_node(other.ino)? else { return Ok(()) };
+        let name = [split_name(rename.name).0, split_name(&other.name).1].concat();
+        note_entry(tx, half.ino, rename.now)?;
+        tx.delete_name(rename.from.ino, &other.name)?;
+        tx.save_name(rename.to.ino, &name, half.ino)?;
+        dirty.name(rename.from.ino, &other.name);
+        dirty.name(rename.to.ino, &name);
+        tx.save_node(&NodeRow { ctime: rename.now, ..half.clone() })?;
+        dirty.ino(half.ino);
+        let half = self.of_entry(tx, half, rename.from.ino)?;
+        self.follow_file(tx, &half, rename.to.ino, rename.now, settle, dirty)
     }
 
     /// New bytes go into an album before they are sent: the photo whose place they take goes there first, under that very
@@ -480,6 +515,12 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, settle: Duration, d
             _,
         ) => Err(Refusal::FixedPlace.into()),
     }
+}
+
+/// Whether an entry of this machine is moved out of the file manager's trash, to where it goes on as one.
+fn is_out_of_trash(rows: &Rows<'_>, rename: &Rename<'_>) -> StoreResult<bool> {
+    let moves = rename.plan == RenamePlan::MoveLocal && rename.from.ino != rename.to.ino;
+    Ok(moves && is_below_trash(rows, rename.from.ino)? && !is_below_trash(rows, rename.to.ino)?)
 }
 
 fn photo_of(key: EntryKey) -> Option<FileId> {

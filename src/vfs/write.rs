@@ -96,8 +96,7 @@ impl Vfs {
             Ok(())
         };
         drop(state);
-        self.files.close(file);
-        closed
+        self.let_go(file).and(closed)
     }
 
     /// Allocates, or punches a hole.

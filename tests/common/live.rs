@@ -1,6 +1,7 @@
 //! The halves of live photos, and the zips that clients make of them.
 
-use super::picture::{Random, jpeg};
+use super::picture::jpeg;
+use super::random::Random;
 use flate2::{Compress, Compression, FlushCompress};
 
 /// Whether a client leaves the halves as they are, or deflates them as some do.

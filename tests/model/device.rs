@@ -163,6 +163,11 @@ impl Device {
         listed.map(|()| entries)
     }
 
+    /// The rows themselves: what no product writes, and what no product shows.
+    pub fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.paths.state.join("entefs.db")).expect("the database is there")
+    }
+
     pub fn kernel(&self) -> std::sync::MutexGuard<'_, Kernel> {
         self.kernel.lock().expect("no panic")
     }

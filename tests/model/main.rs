@@ -11,8 +11,11 @@ mod account;
 mod device;
 mod elsewhere;
 mod ente;
+mod failing;
 mod operation;
 mod photos;
+#[path = "../common/random.rs"]
+#[expect(dead_code, reason = "sequences need no bytes")]
 mod random;
 mod regressions;
 mod remote;

@@ -30,7 +30,7 @@ const ROUNDS: u32 = 40;
 pub struct World {
     clock: Arc<FixedClock>,
     ente: Arc<Ente>,
-    device: Device,
+    pub device: Device,
     view: View,
     /// What the server had when the last pull came to its end; `None` after one that did not.
     pulled: Option<Facts>,

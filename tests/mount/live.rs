@@ -163,6 +163,17 @@ fn a_live_photo_is_linked_and_trashed_as_a_whole() {
     device.wait_idle();
     assert_eq!(Vec::from_iter(&client.photo("IMG_1.HEIC").albums), ["Later", "Trip"]);
     check(&device, "Albums/Later/IMG_1.MOV", &clip);
+    // Into a drop by way of one half: the other comes along, and is known to have.
+    run(Command::new("mv").args(["IMG_1.HEIC", "IMG_1.MOV"]).arg(&trash).current_dir(&later));
+    let back = device.path("Drop/Back");
+    fs::create_dir(&back).expect("a directory");
+    fs::rename(trash.join("IMG_1.MOV"), back.join("IMG_1.MOV")).expect("back into a drop");
+    assert_eq!((sorted(&back), sorted(&trash)), (vec!["IMG_1.HEIC".into(), "IMG_1.MOV".into()], vec![]));
+    fs::rename(trash.join("IMG_1.HEIC"), back.join("IMG_1.HEIC")).expect("it is there already");
+    device.wait_idle();
+    assert_eq!(Vec::from_iter(&client.photo("IMG_1.HEIC").albums), ["Back", "Trip"]);
+    check(&device, "Drop/Back/IMG_1.HEIC", &still);
+    check(&device, "Drop/Back/IMG_1.MOV", &clip);
 }
 
 /// Two live photos of one name keep their halves together under one suffix.
