@@ -130,18 +130,6 @@ pub fn open_file(file: &File, album: &CollectionKey) -> AccountResult<OpenFile> 
     })
 }
 
-/// The fields of a photo's base metadata as stored; `None` where they do not open.
-pub fn open_metadata(key: &impl SymmetricKey, header: &[u8], data: &[u8]) -> Option<Map<String, Value>> {
-    fields_of(&open_blob(key, header, data).ok()?)
-}
-
-/// The content hash in a photo's base metadata. Very old web uploads kept the two hashes of a live photo apart.
-pub fn content_hash(metadata: &Map<String, Value>) -> Option<String> {
-    let text = |key| metadata.get(key).and_then(Value::as_str);
-    let halves = || Some(format!("{}:{}", text("imageHash")?, text("videoHash")?));
-    text("hash").filter(|hash| !hash.is_empty()).map(str::to_owned).or_else(halves)
-}
-
 /// Opens an envelope of magic metadata (data 0.3).
 pub fn open_magic(key: &impl SymmetricKey, magic: Option<&Magic>) -> OpenMagic {
     let Some(magic) = magic else { return OpenMagic::Absent { version: 0 } };

@@ -26,8 +26,8 @@ pub use flow::{AccountFlows, LoggedOut, PasskeyPace};
 pub use kdf::{Argon2Kdf, Kdf};
 pub use keyring::{Keyring, KeyringFault, NoKeyring, OsKeyring};
 pub use keys::{
-    AccountKeys, OpenFile, OpenMagic, content_hash, open_collection_name, open_file, open_magic, open_metadata,
-    rename_collection, seal_magic, wrap_file_key,
+    AccountKeys, OpenFile, OpenMagic, open_collection_name, open_file, open_magic, rename_collection, seal_magic,
+    wrap_file_key,
 };
 pub use prompt::{Derivation, PasswordPurpose, Prompt};
 pub use secret_file::write_new_secret;

@@ -1,14 +1,12 @@
 //! `verify`: a photo's bytes as the mount reads them, against the hash that its record has.
 
 use super::engine::Engine;
-use crate::account::open_metadata;
-use crate::base::{Ino, Part};
+use crate::base::Ino;
 use crate::control::{VerifiedFile, resolve};
 use crate::crypto::ContentHasher;
 use crate::fetch::FetchError;
-use crate::namespace::content_of;
+use crate::namespace::{RecordFacts, content_of};
 use crate::store::{ContentRow, Rows, StoreResult};
-use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// Read at a time: one chunk of Ente's.
@@ -46,21 +44,8 @@ fn expected(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<(ContentRow, String
     if current.is_none_or(|current| current.header != content.header) {
         return Ok(None);
     }
-    let (key, record) = (rows.load_file_key(content.file)?, rows.load_record(content.file)?.unwrap_or_default());
-    let fields = key.and_then(|key| open_metadata(&key, &record.meta_header, &record.meta)).unwrap_or_default();
-    Ok(hash_in(&fields, content.part).map(|hash| (content, hash)))
-}
-
-/// A live photo's hash is those of its halves; very old records have them apart (protocol notes, data 2.2).
-fn hash_in(fields: &Map<String, Value>, part: Part) -> Option<String> {
-    let text = |name: &str| fields.get(name).and_then(Value::as_str).filter(|hash| !hash.is_empty());
-    let both = text("hash").and_then(|hash| hash.split_once(':'));
-    let hash = match part {
-        Part::Whole => text("hash").filter(|hash| !hash.contains(':')),
-        Part::Still => both.map(|(still, _)| still).or_else(|| text("imageHash")),
-        Part::Clip => both.map(|(_, clip)| clip).or_else(|| text("videoHash")),
-    };
-    hash.map(str::to_owned)
+    let hash = RecordFacts::load(rows, content.file)?.and_then(|facts| facts.part_hash(content.part));
+    Ok(hash.map(|hash| (content, hash)))
 }
 
 async fn hash_of(engine: &Arc<Engine>, content: ContentRow) -> Result<String, FetchError> {
@@ -92,25 +77,4 @@ async fn with_verified_size(engine: &Arc<Engine>, content: ContentRow) -> Result
     let _ = engine.fetch.read(&content, 0, 1).await;
     let known = engine.store().read(|rows| rows.load_content(content.no))?;
     Ok(known.unwrap_or_else(|| (*content).clone()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn each_half_of_a_live_photo_has_a_hash_of_its_own() {
-        let hash = |fields: Value, part| hash_in(fields.as_object().unwrap(), part);
-        assert_eq!(hash(json!({"hash": "h"}), Part::Whole).as_deref(), Some("h"));
-        assert_eq!(hash(json!({"hash": "s:c"}), Part::Still).as_deref(), Some("s"));
-        assert_eq!(hash(json!({"hash": "s:c"}), Part::Clip).as_deref(), Some("c"));
-        let old = json!({"imageHash": "s", "videoHash": "c"});
-        assert_eq!(
-            (hash(old.clone(), Part::Still).as_deref(), hash(old, Part::Clip).as_deref()),
-            (Some("s"), Some("c"))
-        );
-        assert_eq!(hash(json!({"hash": ""}), Part::Whole), None);
-        assert_eq!(hash(json!({}), Part::Still), None);
-    }
 }

@@ -1,15 +1,24 @@
-//! What a photo's record says beside its name: hash, caption, capture time, place, type (semantics 3).
+//! What a photo's stored record says beside its name: hash, caption, capture time, place, type (semantics 3). The only
+//! place where a record is opened once it is stored; what the server sends is opened by `account`.
 
 use crate::base::calendar::rfc3339_at;
-use crate::base::{FileId, FileKind};
+use crate::base::{FileId, FileKind, Part, Timestamp};
 use crate::crypto::{FileKey, open_blob};
 use crate::store::{Rows, StoreResult};
 use serde_json::{Map, Value};
 
+/// The content hash in a photo's base metadata. Very old web uploads kept the two hashes of a live photo apart (protocol
+/// notes, data 2.2).
+pub fn content_hash(base: &Map<String, Value>) -> Option<String> {
+    let text = |name: &str| base.get(name)?.as_str().filter(|text| !text.is_empty());
+    let halves = || Some(format!("{}:{}", text("imageHash")?, text("videoHash")?));
+    text("hash").map(str::to_owned).or_else(halves)
+}
+
 /// A photo's record, opened. What its fields are: protocol notes, data 2.3 and 2.4.
 pub struct RecordFacts {
     kind: Option<FileKind>,
-    taken: Option<crate::base::Timestamp>,
+    taken: Option<Timestamp>,
     base: Map<String, Value>,
     public: Map<String, Value>,
 }
@@ -33,21 +42,45 @@ impl RecordFacts {
 
     /// BLAKE2b-512 as Ente has it; of a live photo `image:video`.
     pub fn hash(&self) -> Option<String> {
-        let text = |name: &str| self.base.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        text("hash").or_else(|| Some(format!("{}:{}", text("imageHash")?, text("videoHash")?)))
+        content_hash(&self.base)
+    }
+
+    /// The hash of one of a photo's files. Those of a live photo's halves are in one, or apart.
+    pub fn part_hash(&self, part: Part) -> Option<String> {
+        let hash = self.hash()?;
+        match (hash.split_once(':'), part) {
+            (None, Part::Whole) => Some(hash),
+            (Some((still, _)), Part::Still) => Some(still.to_owned()),
+            (Some((_, clip)), Part::Clip) => Some(clip.to_owned()),
+            _ => None,
+        }
     }
 
     pub fn caption(&self) -> Option<String> {
-        match self.public.get("caption")? {
+        match self.public("caption")? {
             Value::String(text) if !text.is_empty() => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         }
     }
 
+    pub fn edited_name(&self) -> Option<String> {
+        self.public("editedName")?.as_str().map(str::to_owned)
+    }
+
+    /// A field of the public metadata, where there is such.
+    pub fn public(&self, field: &str) -> Option<&Value> {
+        self.public.get(field).filter(|value| !value.is_null())
+    }
+
+    /// Capture time; `None` where the record does not open.
+    pub fn taken_at(&self) -> Option<Timestamp> {
+        self.taken
+    }
+
     /// RFC 3339, with the offset that the photo names, else in UTC.
     pub fn taken(&self) -> Option<String> {
-        let offset = self.public.get("offsetTime").and_then(Value::as_str).unwrap_or("Z");
+        let offset = self.public("offsetTime").and_then(Value::as_str).unwrap_or("Z");
         self.taken.map(|time| rfc3339_at(time, offset))
     }
 
@@ -91,7 +124,6 @@ fn fields(key: Option<&FileKey>, header: &[u8], data: &[u8]) -> Map<String, Valu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Timestamp;
     use serde_json::json;
 
     fn facts(base: Value, public: Value) -> RecordFacts {
@@ -123,5 +155,17 @@ mod tests {
         assert_eq!(none.taken().as_deref(), Some("2023-11-14T22:13:20Z"));
         let old = facts(json!({"imageHash": "i", "videoHash": "v"}), json!({"caption": 7}));
         assert_eq!((old.hash().as_deref(), old.caption().as_deref()), (Some("i:v"), Some("7")));
+    }
+
+    #[test]
+    fn each_half_of_a_live_photo_has_a_hash_of_its_own() {
+        let hashes = |base: Value| {
+            [Part::Whole, Part::Still, Part::Clip].map(|part| facts(base.clone(), json!({})).part_hash(part))
+        };
+        let (still, clip) = (Some("s".to_owned()), Some("c".to_owned()));
+        assert_eq!(hashes(json!({"hash": "h"})), [Some("h".into()), None, None]);
+        assert_eq!(hashes(json!({"hash": "s:c"})), [None, still.clone(), clip.clone()]);
+        assert_eq!(hashes(json!({"imageHash": "s", "videoHash": "c"})), [None, still, clip]);
+        assert_eq!(hashes(json!({"hash": ""})), [None, None, None]);
     }
 }

@@ -33,7 +33,7 @@ pub use change::{Dirty, Invalidation, Origin};
 pub use dir::{DirInfo, Entry, EntryKey, Listed};
 pub use drops::{Destination, album_named, destination, resolve_album};
 pub use error::NamespaceError;
-pub use facts::RecordFacts;
+pub use facts::{RecordFacts, content_hash};
 pub use members::{
     Naming, PhotoDir, enter, leave, name_album_directory, name_member, relist, relist_naming, rename_photo, settle,
     show_as,

@@ -1,7 +1,8 @@
 //! What a photo's opened record says (protocol notes, data 2.3 and 2.4); tolerant of everything a client ever wrote.
 
-use crate::account::{OpenFile, OpenMagic, content_hash};
+use crate::account::{OpenFile, OpenMagic};
 use crate::base::{FileId, FileKind, Timestamp, Visibility};
+use crate::namespace::content_hash;
 use crate::store::{Label, RawMagic, RawRecord};
 use crate::wire::{File, Magic};
 use serde_json::{Map, Value};

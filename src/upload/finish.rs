@@ -5,7 +5,7 @@ use super::pair::{archive_places, load_clip};
 use super::parts::{Prepared, SealedMagic, Told};
 use super::sidecar::favor;
 use super::step::{StepError, forget_prepared, load_blob};
-use crate::base::{AlbumNo, ContentNo, FileId, Ino, Nanos, Part};
+use crate::base::{AlbumNo, ContentNo, FileId, FileKind, Ino, Nanos, Part};
 use crate::namespace::{
     Destination, Dirty, add_photo, destination, directory_of, leave_album, move_photo, name_photo, path_of, relist,
     resolve_album,
@@ -52,6 +52,7 @@ pub fn apply_registration(
         && is_version_of(node.as_ref(), &prepared)
     {
         replace_version(tx, &row, old, file, target, now, dirty)?;
+        name_as_old(tx, old, file, &prepared, now, dirty)?;
     }
     settle_node(tx, &row, node, in_album, &content, &prepared, target, dirty)?;
     relist(tx, file, dirty)?;
@@ -297,6 +298,26 @@ pub(super) fn replace_version(
         tx.save_file_previous(old)?;
     }
     Ok(())
+}
+
+/// The old version was named otherwise after the new one was prepared (semantics 2.12).
+fn name_as_old(
+    tx: &Tx<'_>,
+    old: FileId,
+    new: FileId,
+    prepared: &Prepared,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    let Some(old) = tx.load_file(old)? else { return Ok(()) };
+    let edited = old.want_name.or_else(|| old.label.and_then(|label| label.edited)).filter(|name| !name.is_empty());
+    // A clip's name is none for the live photo that it became half of.
+    let is_clips = prepared.pair.is_some() && old.kind == Some(FileKind::Video);
+    let shown = prepared.edited_name.as_ref().filter(|name| !name.is_empty()).unwrap_or(&prepared.title);
+    match edited.filter(|name| !is_clips && name != shown) {
+        Some(name) => Ok(name_photo(tx, new, &name, now, dirty)?),
+        None => Ok(()),
+    }
 }
 
 /// What becomes of the file's own inode.

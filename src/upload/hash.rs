@@ -5,12 +5,11 @@ use super::parts::{Hashed, Told};
 use super::seal::{Draft, read_all};
 use super::step::{Next, StepError, StepResult, load_blob, save_blob};
 use super::worker::Uploader;
-use crate::account::{content_hash, open_metadata};
 use crate::base::{FileId, FileKind, ParkReason, Part, ReadAt, Timestamp};
 use crate::crypto::{ContentHash, ContentHasher};
 use crate::media::live::Crc;
 use crate::media::{MediaKind, Sniffed};
-use crate::namespace::{Dirty, path_of};
+use crate::namespace::{Dirty, RecordFacts, path_of};
 use crate::store::{FileRow, HalfOf, NodeKind, NodeRow, Rows, StoreResult, Tx, UploadBlob, UploadRow};
 use crate::tree::{Dedup, Stage};
 
@@ -229,8 +228,7 @@ fn find_other_half(
 
 /// The content hash as the photo's own record has it.
 fn hash_in_ente(rows: &Rows<'_>, file: FileId) -> Result<Option<String>, crate::store::StoreError> {
-    let (Some(key), Some(record)) = (rows.load_file_key(file)?, rows.load_record(file)?) else { return Ok(None) };
-    Ok(open_metadata(&key, &record.meta_header, &record.meta).as_ref().and_then(content_hash))
+    Ok(RecordFacts::load(rows, file)?.and_then(|facts| facts.hash()))
 }
 
 /// New bytes for a photo that no album has: they stay beside it, whatever albums have of the same.

@@ -5,13 +5,12 @@ use super::record::{PhotoFacts, base_metadata, public_magic};
 use super::seal::{Draft, Sealed};
 use super::step::{StepError, StepResult, forget_prepared};
 use super::worker::Uploader;
-use crate::account::{OpenMagic, open_magic};
 use crate::base::{B64, FileId, FileKind, ReadAt, Timestamp};
 use crate::crypto::seal_blob;
 use crate::media::job::Request;
 use crate::media::takeout::Sidecar;
 use crate::media::{DateSource, Facts, Sniffed, Zone, stand_in};
-use crate::namespace::path_of;
+use crate::namespace::{RecordFacts, path_of};
 use crate::store::{UploadBlob, UploadRow};
 use crate::tree::Stage;
 use std::sync::Arc;
@@ -92,22 +91,15 @@ impl Uploader {
         Ok(self.drop_of(&path).and_then(|drop| drop.since).is_some_and(|since| created < since))
     }
 
-    /// A new version keeps the old one's caption and edited name (semantics 2.12).
+    /// A new version keeps the old one's caption and edited name (semantics 2.12), one that Ente does not know yet, too.
     fn carried_from(&self, old: Option<FileId>) -> Result<PhotoFacts, StepError> {
         let Some(old) = old else { return Ok(PhotoFacts::default()) };
-        let (key, record) = self.store().read(|rows| Ok((rows.load_file_key(old)?, rows.load_record(old)?)))?;
-        let (Some(key), Some(public)) = (key, record.and_then(|record| record.public)) else {
-            return Ok(PhotoFacts::default());
-        };
-        let envelope = crate::wire::Magic {
-            version: public.version,
-            count: 1,
-            data: B64::of(&public.data),
-            header: B64::of(&public.header),
-        };
-        let magic: OpenMagic = open_magic(&key, Some(&envelope));
-        let text = |name| magic.get(name).and_then(|value| value.as_str()).map(str::to_owned);
-        Ok(PhotoFacts { caption: text("caption"), edited_name: text("editedName"), ..PhotoFacts::default() })
+        let (wanted, facts) = self.store().read(|rows| {
+            let wanted = rows.load_file(old)?.and_then(|row| row.want_name);
+            Ok((wanted, RecordFacts::load(rows, old)?))
+        })?;
+        let (caption, edited) = facts.map_or((None, None), |facts| (facts.caption(), facts.edited_name()));
+        Ok(PhotoFacts { caption, edited_name: wanted.or(edited), ..PhotoFacts::default() })
     }
 }
 

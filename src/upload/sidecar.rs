@@ -4,11 +4,10 @@
 use super::parts::Told;
 use super::step::{StepError, load_blob, save_blob};
 use super::worker::Uploader;
-use crate::account::{OpenMagic, open_magic, open_metadata};
-use crate::base::{AlbumKind, B64, FileId, Generation, Ino, Nanos, Timestamp, VaultId};
+use crate::base::{AlbumKind, FileId, Generation, Ino, Nanos, VaultId};
 use crate::media::Place;
 use crate::media::takeout::{LONGEST, METADATA, Sidecar, media_names, read_sidecar, sidecar_key, sidecar_keys};
-use crate::namespace::{Dirty, Origin, add_photo, edit_photo, path_of, special_album};
+use crate::namespace::{Dirty, Origin, RecordFacts, add_photo, edit_photo, path_of, special_album};
 use crate::spool::{Found, Spool, SpoolFile};
 use crate::store::{Rows, StoreError, StoreResult, Tx, UploadBlob, UploadRow};
 use crate::tree::Stage;
@@ -106,40 +105,29 @@ pub fn favor(
 
 /// The public metadata that a photo lacks to say what its sidecar says (protocol notes, data 2.4).
 fn missing_fields(rows: &Rows<'_>, file: FileId, sidecar: &Sidecar) -> StoreResult<Map<String, Value>> {
-    let (label, key, record) =
-        (rows.load_file(file)?.and_then(|row| row.label), rows.load_file_key(file)?, rows.load_record(file)?);
-    let (Some(label), Some(key), Some(record)) = (label, key, record) else { return Ok(Map::new()) };
-    let base = open_metadata(&key, &record.meta_header, &record.meta).unwrap_or_default();
-    let envelope = record.public.filter(|public| !public.data.is_empty()).map(|public| crate::wire::Magic {
-        version: public.version,
-        count: 1,
-        data: B64::of(&public.data),
-        header: B64::of(&public.header),
-    });
-    Ok(differing(sidecar, label.taken, &base, &open_magic(&key, envelope.as_ref())))
+    Ok(RecordFacts::load(rows, file)?.map(|facts| differing(sidecar, &facts)).unwrap_or_default())
 }
 
-fn differing(sidecar: &Sidecar, taken: Timestamp, base: &Map<String, Value>, public: &OpenMagic) -> Map<String, Value> {
+fn differing(sidecar: &Sidecar, facts: &RecordFacts) -> Map<String, Value> {
+    // What cannot be read is left as it is.
+    let Some(taken) = facts.taken_at() else { return Map::new() };
     let mut fields = Map::new();
     if let Some(time) = sidecar.taken.filter(|time| *time != taken) {
         fields.insert("editedTime".into(), json!(time.0));
         // They tell what a clock showed at another time.
         for wall in ["dateTime", "offsetTime"] {
-            if public.get(wall).is_some() {
+            if facts.public(wall).is_some() {
                 fields.insert(wall.into(), Value::Null);
             }
         }
     }
     if let Some(caption) = &sidecar.caption
-        && public.get("caption").and_then(Value::as_str) != Some(caption)
+        && facts.caption().as_ref() != Some(caption)
     {
         fields.insert("caption".into(), json!(caption));
     }
-    let number = |value: Option<&Value>| value.and_then(Value::as_f64);
-    let edited = number(public.get("lat")).zip(number(public.get("long")));
-    let known = edited.or_else(|| number(base.get("latitude")).zip(number(base.get("longitude"))));
     if let Some(place) = sidecar.place
-        && known.is_none_or(|known| !is_there(place, known))
+        && facts.place().is_none_or(|known| !is_there(place, known))
     {
         fields.insert("lat".into(), json!(place.latitude));
         fields.insert("long".into(), json!(place.longitude));

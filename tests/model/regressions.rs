@@ -3,6 +3,7 @@
 use crate::elsewhere::{Elsewhere, Place};
 use crate::operation::{Album, Dir, Op};
 use crate::photos::Content;
+use crate::remote::When;
 use crate::{check, check_refused};
 
 /// What the entry stands for was remembered as it was before: a rename into an album then left the photo where it was.
@@ -206,4 +207,26 @@ fn a_refused_change_takes_no_other_along_and_no_name_that_was_given_meanwhile() 
         Op::Unlink(Dir::Album(Album::X), "b.jpg"),
         Op::Write(Dir::DropX, "a.jpg", Content(2)),
     ]);
+}
+
+/// The name that Ente did not know yet was left to the old version, and the new one got the one before.
+#[test]
+fn a_photo_renamed_and_written_over_keeps_its_new_name() {
+    let x = Dir::Album(Album::X);
+    let first = [
+        Op::MakeAlbum(Album::X),
+        Op::Write(x, "a.jpg", Content(3)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Rename(x, "a.jpg", x, "b.jpg"),
+        Op::Work,
+    ];
+    let rename = Op::Rename(x, "b.jpg", x, "a.jpg");
+    for then in [[rename, Op::Write(x, "a.jpg", Content(1))], [Op::Write(x, "b.jpg", Content(1)), rename]] {
+        check(&[&first[..], &then].concat());
+        check(&[&first[..], &then, &[Op::Wait(15), Op::Fail(2, When::Before), Op::Work]].concat());
+    }
+    // Prepared, and not sent: nothing can be uploaded yet.
+    let prepared = [Op::Write(x, "b.jpg", Content(1)), Op::Wait(15), Op::Down, Op::Upload, rename, Op::Up];
+    check(&[&first[..], &prepared].concat());
 }
