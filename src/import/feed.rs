@@ -92,7 +92,7 @@ impl Feed {
     pub fn run(&self, sources: &mut Sources, plan: &Plan, watch: &dyn Fn(Progress)) -> Result<Report, ImportError> {
         let mut report = Report { skipped: plan.skipped.clone(), ..Report::default() };
         let mut progress = Progress { files: plan.files() as u64, bytes: plan.bytes(), ..Progress::default() };
-        for batch in plan.photos.chunks(BATCH) {
+        for batch in plan.batches(BATCH) {
             let bytes = batch.iter().map(|planned| planned.file.size).sum();
             if !self.await_room(bytes, &mut progress, watch)? {
                 report.left = progress.files - progress.done_files;

@@ -2,7 +2,7 @@
 
 use super::catalog::{Catalog, Listed, Root};
 use crate::media::takeout::{METADATA, Sidecar, sidecar_key, sidecar_keys};
-use crate::tree::{AlbumMapping, NameClass, NameRules, classify_directory, is_camera_directory};
+use crate::tree::{AlbumMapping, NameClass, NameRules, are_halves, classify_directory, half_stem, is_camera_directory};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -89,6 +89,23 @@ impl Plan {
         self.photos.len()
     }
 
+    /// At most so many files at a time, and the halves of a live photo together: neither is taken for a photo of its own
+    /// because the other is not here yet.
+    pub(super) fn batches(&self, most: usize) -> Vec<&[Planned]> {
+        let (mut batches, mut rest) = (Vec::new(), &self.photos[..]);
+        while !rest.is_empty() {
+            let mut end = most.clamp(1, rest.len());
+            let cuts = |end: usize| rest.get(end).is_some_and(|next| are_pair(&rest[end - 1], next));
+            if end > 1 && cuts(end) && !cuts(end - 1) {
+                end -= 1;
+            }
+            let (batch, later) = rest.split_at(end);
+            batches.push(batch);
+            rest = later;
+        }
+        batches
+    }
+
     pub fn bytes(&self) -> u64 {
         self.photos.iter().map(|photo| photo.file.size).sum()
     }
@@ -148,6 +165,7 @@ fn plan(catalog: &Catalog, choice: &Choice) -> Plan {
         }
     }
     share_sidecars(&mut plan.photos);
+    plan.photos = with_halves_together(plan.photos);
     plan.sidecars = used.len() + catalog.titles.len();
     plan.skipped.extend(lonely(catalog, &used));
     plan
@@ -172,6 +190,34 @@ fn share_sidecars(photos: &mut [Planned]) {
     for photo in photos.iter_mut().filter(|photo| photo.sidecar.is_none()) {
         photo.sidecar = told.get(&key(photo)).cloned();
     }
+}
+
+/// In their order, but the second half of what may be a live photo follows the first: they pair by their names, in the
+/// directory of their album.
+fn with_halves_together(photos: Vec<Planned>) -> Vec<Planned> {
+    let stem = |photo: &Planned| half_stem(photo.file.name.as_bytes()).map(|stem| (photo.album.clone(), stem.to_vec()));
+    let mut alike: HashMap<_, Vec<usize>> = HashMap::new();
+    for (at, photo) in photos.iter().enumerate() {
+        if let Some(stem) = stem(photo) {
+            alike.entry(stem).or_default().push(at);
+        }
+    }
+    let mut photos: Vec<Option<Planned>> = photos.into_iter().map(Some).collect();
+    let mut ordered = Vec::with_capacity(photos.len());
+    for at in 0..photos.len() {
+        let Some(photo) = photos[at].take() else { continue };
+        let others = stem(&photo).and_then(|stem| alike.get(&stem)).into_iter().flatten();
+        let other = others.copied().find_map(|at| photos[at].take_if(|other| are_pair(&photo, other)));
+        ordered.push(photo);
+        ordered.extend(other);
+    }
+    ordered
+}
+
+/// Whether they may be the halves of one live photo.
+fn are_pair(one: &Planned, other: &Planned) -> bool {
+    let (first, second) = (one.file.name.as_bytes(), other.file.name.as_bytes());
+    one.album == other.album && (are_halves(first, second) || are_halves(second, first))
 }
 
 fn reason_against(file: &Listed, sidecar: Option<&Sidecar>) -> Option<Why> {
@@ -336,6 +382,32 @@ mod tests {
         assert_eq!(albums(&plan(&files, &choice(AlbumMapping::Single, Some("All")))), ["All", "All", "All"]);
         assert_eq!(path.albums().len(), 3);
         assert!(path.skipped.is_empty(), "an album's file was made use of");
+    }
+
+    #[test]
+    fn the_halves_of_a_live_photo_go_together() {
+        let files = catalog(&[
+            "d:x/1.jpg",
+            "d:x/IMG_1.HEIC",
+            "d:y/IMG_1.MOV",
+            "d:x/2.jpg",
+            "d:x/IMG_2.mp4",
+            "d:x/IMG_2.mp4.jpg",
+            "d:x/IMG_1_HVEC.MOV",
+            "d:x/IMG_1.png",
+        ]);
+        let plan = plan(&files, &Choice::default());
+        let names = |photos: &[Planned]| photos.iter().map(|photo| photo.file.name.clone()).collect::<Vec<_>>();
+        let whole =
+            ["1.jpg", "IMG_1.HEIC", "IMG_1_HVEC.MOV", "IMG_1.MOV", "2.jpg", "IMG_2.mp4", "IMG_2.mp4.jpg", "IMG_1.png"];
+        assert_eq!(names(&plan.photos), whole);
+        for most in 1..9 {
+            let batches = plan.batches(most);
+            assert_eq!(batches.concat().len(), 8);
+            assert!(batches.iter().all(|batch| (1..=most).contains(&batch.len())));
+            let cut = batches.windows(2).any(|two| are_pair(&two[0][two[0].len() - 1], &two[1][0]));
+            assert_eq!(cut, most == 1, "{most}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use drops::{AlbumMapping, Dedup, DropRules, DropSettings, OnDelete, album_na
 pub use junk::{NameClass, NameRules, classify_directory};
 pub use links::{LinkKey, LinkNames};
 pub use name::{MAX_NAME, join_name, safe_name, split_name, suffixed};
-pub use pair::{are_halves, half_by_name, other_half_names};
+pub use pair::{are_halves, half_by_name, half_stem, other_half_names};
 pub use period::Period;
 pub use place::{DirKind, FixedPlace};
 pub use plan::{

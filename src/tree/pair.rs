@@ -37,6 +37,14 @@ fn pruned(stem: &[u8]) -> &[u8] {
     MARKS.iter().find_map(|mark| stem.strip_suffix(mark.as_bytes())).unwrap_or(stem)
 }
 
+/// What the names of two halves have in common, so that they are found among many; `None` for what is no half.
+pub fn half_stem(name: &[u8]) -> Option<&[u8]> {
+    let (stem, _) = split_name(name);
+    let is_still = half_by_name(name)? == Part::Still;
+    let inner = if is_still && half_by_name(stem) == Some(Part::Clip) { split_name(stem).0 } else { stem };
+    Some(pruned(inner))
+}
+
 /// The names that the other half of `name` may have, likeliest first; [`are_halves`] decides.
 pub fn other_half_names(name: &[u8]) -> Vec<Vec<u8>> {
     let (stem, extension) = split_name(name);
@@ -79,6 +87,7 @@ mod tests {
             ("IMG_1.MP4.jpg", "IMG_1.mp4"),
         ] {
             assert!(are_halves(still.as_bytes(), clip.as_bytes()), "{still} {clip}");
+            assert_eq!(half_stem(still.as_bytes()), half_stem(clip.as_bytes()), "{still} {clip}");
             let others = other_half_names(still.as_bytes());
             assert!(others.contains(&clip.as_bytes().to_vec()), "{still} leads to {clip}");
             let others = other_half_names(clip.as_bytes());
