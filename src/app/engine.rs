@@ -72,53 +72,20 @@ impl Engine {
     /// # Errors
     /// [`Failure`] with the exit code of the contract.
     pub fn open(parts: EngineParts) -> Result<Arc<Self>, Failure> {
+        let account = AccountDir::new(&parts.paths.state);
+        let Opened { device, session } = account.read().map_err(|error| Failure::account("log-in", &error))?;
+        let local = Local::open(&parts, Arc::new(device), &session.keys)?;
         let EngineParts { paths, options, drops, clock, isolation, remote } = parts;
-        let account = AccountDir::new(&paths.state);
-        let opened = account.read().map_err(|error| Failure::account("log-in", &error))?;
-        let Opened { device, session } = opened;
-        let device = Arc::new(device);
-        let store = Arc::new(open_store(&paths.state, &device, &session.keys)?);
-        let spool = open_spool(&paths, &device, &options)?;
-        let cache = Cache::open(&paths.cache, Arc::clone(&device), options.cache_size).map_err(|error| {
-            let what = format!("cache {}", paths.cache.display());
-            Failure::new(Exit::Other, &what, error, "check its rights, or choose another with --cache")
-        })?;
-        let cache = Arc::new(cache);
-        let namespace = Arc::new(Namespace::new(store, defaults(&options, clock.now_nanos())));
-        make_drops(&namespace, &drops, clock.now_nanos())
-            .map_err(|error| Failure::store("drop directories", &error))?;
         let (token, session_over) = (session.token_cell(), Bell::default());
         let remote = match remote {
             Some(remote) => remote,
             None => connect(&session.endpoint, token.clone(), session_over.clone(), &options)?,
         };
+        let bells = Bells { ops: local.namespace.pending().clone(), ..Bells::default() };
+        let fetch = local.fetch(&remote, &clock, options.read_timeout);
+        let (albums, sync) = local.sync(&remote, &session.keys, &clock, &drops);
         let metered = MeteredFlag::default();
-        let bells = Bells { ops: namespace.pending().clone(), ..Bells::default() };
-        let isolated = isolated(isolation)?;
-        let fetch_options = FetchOptions { timeout: options.read_timeout, cores: cores() };
-        let bad_chunk = bad_chunk_noter(&namespace, &clock);
-        let fetch = Arc::new(Fetch::new(
-            Arc::clone(&remote),
-            Arc::clone(&cache),
-            Arc::clone(namespace.store()),
-            fetch_options,
-            bad_chunk,
-            halves_corrector(&namespace),
-        ));
-        let albums = Arc::new(AlbumMaker::new(
-            Arc::clone(&remote),
-            Arc::clone(&namespace),
-            Arc::clone(&session.keys),
-            Arc::clone(&clock),
-        ));
-        let sync = Sync::new(SyncParts {
-            remote: Arc::clone(&remote),
-            namespace: Arc::clone(&namespace),
-            keys: Arc::clone(&session.keys),
-            albums: Arc::clone(&albums),
-            clock: Arc::clone(&clock),
-            rules: drops.clone(),
-        });
+        let Local { namespace, spool, cache } = local;
         let uploader = Uploader::new(UploaderParts {
             namespace: Arc::clone(&namespace),
             spool: Arc::clone(&spool),
@@ -127,7 +94,7 @@ impl Engine {
             remote,
             albums,
             pull: Arc::new(Arc::clone(&sync)),
-            isolated,
+            isolated: isolated(isolation)?,
             clock: Arc::clone(&clock),
             bell: bells.uploads.clone(),
             metered: metered.clone(),
@@ -238,6 +205,63 @@ impl Engine {
             bells: self.bells.clone(),
             texts,
         }))
+    }
+}
+
+/// What lies in the state and cache directories.
+struct Local {
+    namespace: Arc<Namespace>,
+    spool: Arc<Spool>,
+    cache: Arc<Cache>,
+}
+
+impl Local {
+    fn open(parts: &EngineParts, device: Arc<DeviceKey>, keys: &AccountKeys) -> Result<Self, Failure> {
+        let EngineParts { paths, options, drops, clock, .. } = parts;
+        let store = Arc::new(open_store(&paths.state, &device, keys)?);
+        let spool = open_spool(paths, &device, options)?;
+        let cache = Cache::open(&paths.cache, device, options.cache_size).map_err(|error| {
+            let what = format!("cache {}", paths.cache.display());
+            Failure::new(Exit::Other, &what, error, "check its rights, or choose another with --cache")
+        })?;
+        let namespace = Arc::new(Namespace::new(store, defaults(options, clock.now_nanos())));
+        make_drops(&namespace, drops, clock.now_nanos()).map_err(|error| Failure::store("drop directories", &error))?;
+        Ok(Self { namespace, spool, cache: Arc::new(cache) })
+    }
+
+    fn fetch(&self, remote: &Arc<dyn RemoteApi>, clock: &Arc<dyn Clock>, timeout: std::time::Duration) -> Arc<Fetch> {
+        Arc::new(Fetch::new(
+            Arc::clone(remote),
+            Arc::clone(&self.cache),
+            Arc::clone(self.namespace.store()),
+            FetchOptions { timeout, cores: cores() },
+            bad_chunk_noter(&self.namespace, clock),
+            halves_corrector(&self.namespace),
+        ))
+    }
+
+    fn sync(
+        &self,
+        remote: &Arc<dyn RemoteApi>,
+        keys: &Arc<AccountKeys>,
+        clock: &Arc<dyn Clock>,
+        drops: &DropRules,
+    ) -> (Arc<AlbumMaker>, Arc<Sync>) {
+        let albums = Arc::new(AlbumMaker::new(
+            Arc::clone(remote),
+            Arc::clone(&self.namespace),
+            Arc::clone(keys),
+            Arc::clone(clock),
+        ));
+        let sync = Sync::new(SyncParts {
+            remote: Arc::clone(remote),
+            namespace: Arc::clone(&self.namespace),
+            keys: Arc::clone(keys),
+            albums: Arc::clone(&albums),
+            clock: Arc::clone(clock),
+            rules: drops.clone(),
+        });
+        (albums, sync)
     }
 }
 
