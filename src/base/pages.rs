@@ -50,6 +50,12 @@ impl DerefMut for PageBuf {
     }
 }
 
+impl AsRef<[u8]> for PageBuf {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
 /// Buffers of one size. Their content is what the last user left: whoever takes one overwrites what it shows.
 pub struct PagePool {
     len: usize,

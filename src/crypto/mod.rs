@@ -9,6 +9,7 @@ mod error;
 mod hash;
 mod kdf;
 mod key;
+mod md5;
 mod mnemonic;
 mod record;
 mod srp;
@@ -22,6 +23,7 @@ pub use kdf::{KDF_LADDER, KdfLimits, derive_kek, derive_login_key};
 pub use key::{
     CollectionKey, DeviceKey, FileKey, Kek, LoginKey, MasterKey, RecoveryKey, SecretKey, SymmetricKey, VaultKey,
 };
+pub use md5::{LANES as MD5_LANES, md5_of_four};
 pub use mnemonic::{parse_recovery_key, recovery_words};
 pub use record::{RecordKey, TagKey};
 pub use srp::{ClientProof, SrpClient, SrpServer, compute_verifier};

@@ -5,10 +5,10 @@
 
 use super::step::StepError;
 use crate::base::sync::Mutex;
-use crate::base::{PagePool, ReadAt};
+use crate::base::{PageBuf, PagePool, ReadAt};
 use crate::crypto::{
-    CHUNK, CHUNK_OVERHEAD, CIPHER_CHUNK, FileKey, MacIndex, Md5Hasher, StreamHeader, StreamSealer, chunk_count,
-    cipher_len,
+    CHUNK, CHUNK_OVERHEAD, CIPHER_CHUNK, FileKey, MD5_LANES, MacIndex, Md5Hasher, StreamHeader, StreamSealer,
+    chunk_count, cipher_len, md5, md5_of_four,
 };
 use crate::remote::ObjectSource;
 use bytes::Bytes;
@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 /// Objects up to this size are kept in memory from sealing to sending.
 pub(super) const KEPT_OBJECT: u64 = 8 << 20;
-/// Larger ones go in parts of five chunks, as Ente's web client has it (protocol notes, data 3.4).
-pub(super) const PART: u64 = 5 * CIPHER_CHUNK as u64;
+/// Larger ones go in parts of four chunks; the size is free (protocol notes, data 3.4).
+pub(super) const PART: u64 = 4 * CIPHER_CHUNK as u64;
 
 /// Chunks as they are read, and as they are sealed.
 static PLAIN: PagePool = PagePool::new(CHUNK, 2);
@@ -70,28 +70,86 @@ fn seal_first(
     let plain_len = plaintext.size();
     let total = cipher_len(plain_len);
     let chunks = chunk_count(plain_len);
-    let part_len = if total > PART { PART } else { u64::MAX };
     let mut sealer = StreamSealer::new(key, header);
-    let (mut macs, mut md5s, mut md5) = (MacIndex::new(chunks), Vec::new(), Md5Hasher::default());
-    let (mut plain, mut buf) = (PLAIN.take(), SEALED.take());
-    let mut object = (total <= KEPT_OBJECT).then(|| Vec::with_capacity(total as usize));
+    let (mut macs, mut plain) = (MacIndex::new(chunks), PLAIN.take());
+    let _turn = (total > PART).then(|| TURN.lock());
+    let mut object = ObjectSums::new(total);
     for index in 0..chunks {
         let len = chunk_size(plain_len, index);
         plaintext.read_exact_at(index * CHUNK as u64, &mut plain[..len])?;
         see(&plain[..len]);
-        let sealed = &mut buf[..len + CHUNK_OVERHEAD];
+        let sealed = object.room_for(len + CHUNK_OVERHEAD);
         let mac = sealer.seal_chunk(&plain[..len], index + 1 == chunks, sealed).map_err(io::Error::other)?;
         macs.set(index, mac);
-        md5.update(sealed);
-        if let Some(object) = &mut object {
-            object.extend_from_slice(sealed);
+    }
+    let (md5s, object) = object.finish();
+    Ok(Sealed { macs, md5s, cipher_len: total, object })
+}
+
+/// An object of several parts is hashed a few parts at a time: that holds much memory, so files take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// The object as it is sealed, and the MD5 of each of its parts.
+struct ObjectSums {
+    total: u64,
+    /// What was sealed since sums were last taken.
+    held: PageBuf,
+    filled: usize,
+    sums: Sums,
+}
+
+enum Sums {
+    One(Md5Hasher),
+    OfParts { len: usize, md5s: Vec<[u8; 16]> },
+}
+
+impl ObjectSums {
+    fn new(total: u64) -> Self {
+        let held = match total {
+            0..=KEPT_OBJECT => total as usize,
+            0..=PART => CIPHER_CHUNK,
+            _ => return Self::of_parts(total, PART as usize),
+        };
+        let sums = Sums::One(Md5Hasher::default());
+        Self { total, held: PageBuf::zeroed(held), filled: 0, sums }
+    }
+
+    fn of_parts(total: u64, len: usize) -> Self {
+        let held = (MD5_LANES * len).min(total as usize);
+        let sums = Sums::OfParts { len, md5s: Vec::new() };
+        Self { total, held: PageBuf::zeroed(held), filled: 0, sums }
+    }
+
+    /// Where the next chunk is to be sealed.
+    fn room_for(&mut self, len: usize) -> &mut [u8] {
+        if self.filled + len > self.held.len() {
+            self.take_sums();
         }
-        let end = (index + 1) * CIPHER_CHUNK as u64;
-        if index + 1 == chunks || end.is_multiple_of(part_len) {
-            md5s.push(std::mem::take(&mut md5).finish());
+        let start = self.filled;
+        self.filled += len;
+        &mut self.held[start..self.filled]
+    }
+
+    fn take_sums(&mut self) {
+        let sealed = &self.held[..std::mem::take(&mut self.filled)];
+        match &mut self.sums {
+            Sums::One(md5) => md5.update(sealed),
+            Sums::OfParts { len, md5s } => match sealed.chunks(*len).collect::<Vec<_>>().as_slice() {
+                [one, two, three, four] => md5s.extend(md5_of_four([one, two, three, four])),
+                fewer => md5s.extend(fewer.iter().map(|part| md5(part))),
+            },
         }
     }
-    Ok(Sealed { macs, md5s, cipher_len: total, object: object.map(Bytes::from) })
+
+    /// The MD5 of each part, and the object itself where it is kept.
+    fn finish(mut self) -> (Vec<[u8; 16]>, Option<Bytes>) {
+        self.take_sums();
+        let is_whole = self.held.len() as u64 == self.total;
+        match self.sums {
+            Sums::One(md5) => (vec![md5.finish()], is_whole.then(|| Bytes::from_owner(self.held))),
+            Sums::OfParts { md5s, .. } => (md5s, None),
+        }
+    }
 }
 
 fn chunk_size(plain_len: u64, index: u64) -> usize {
@@ -194,7 +252,7 @@ mod tests {
     #[test]
     fn what_is_sent_is_what_was_sealed_while_it_was_hashed() {
         let dir = tempfile::tempdir().unwrap();
-        for len in [0, 1, 100_000, CHUNK, CHUNK + 1, 6 * CHUNK + 9] {
+        for len in [0, 1, 100_000, CHUNK, CHUNK + 1, 3 * CHUNK, 4 * CHUNK + 1] {
             let bytes: Vec<u8> = (0..len).map(|at| (at / 253 + at * 31) as u8).collect();
             let file = spooled(dir.path(), &bytes);
             let mut hasher = ContentHasher::new();
@@ -209,6 +267,20 @@ mod tests {
             }
             assert_eq!(sent.chunks(PART as usize).map(md5).collect::<Vec<_>>(), md5s, "{len}");
             assert!(object.is_none_or(|object| object == sent), "{len}");
+        }
+    }
+
+    #[test]
+    fn each_part_has_its_md5_however_many_there_are() {
+        let bytes: Vec<u8> = (0..9_700_u32).map(|at| (at * 31 / 7) as u8).collect();
+        for len in [1_001, 2_000, 3_999, 4_000, 4_100, 8_000, 9_700] {
+            let mut object = ObjectSums::of_parts(len as u64, 1000);
+            for chunk in bytes[..len].chunks(500) {
+                object.room_for(chunk.len()).copy_from_slice(chunk);
+            }
+            let (md5s, kept) = object.finish();
+            assert_eq!(md5s, bytes[..len].chunks(1000).map(md5).collect::<Vec<_>>(), "{len}");
+            assert!(kept.is_none());
         }
     }
 }
