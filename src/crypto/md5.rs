@@ -36,9 +36,10 @@ pub fn md5_of_four(pieces: [&[u8]; LANES]) -> [[u8; 16]; LANES] {
         compress(&mut state, split.map(|(blocks, _)| &blocks[at]));
     }
     let ends = split.map(|(_, rest)| padded(rest, len));
-    let last = if len % 64 < 56 { 1 } else { 2 };
-    for at in 0..last {
-        compress(&mut state, std::array::from_fn(|lane| &ends[lane][at]));
+    let end = |at: usize| std::array::from_fn(|lane| &ends[lane][at]);
+    compress(&mut state, end(0));
+    if len % 64 >= 56 {
+        compress(&mut state, end(1));
     }
     std::array::from_fn(|lane| {
         let mut sum = [0; 16];

@@ -11,6 +11,7 @@ mod kdf;
 mod key;
 mod md5;
 mod mnemonic;
+mod opening;
 mod record;
 mod srp;
 mod stream;
@@ -25,6 +26,7 @@ pub use key::{
 };
 pub use md5::{LANES as MD5_LANES, md5_of_four};
 pub use mnemonic::{parse_recovery_key, recovery_words};
+pub use opening::ChunkOpening;
 pub use record::{RecordKey, TagKey};
 pub use srp::{ClientProof, SrpClient, SrpServer, compute_verifier};
 pub use stream::{

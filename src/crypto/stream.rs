@@ -9,6 +9,7 @@
 
 use super::error::CryptoError;
 use super::key::SymmetricKey;
+use super::opening::ChunkOpening;
 use super::random;
 use chacha20::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
 use chacha20::{ChaCha20, R20, hchacha};
@@ -26,7 +27,7 @@ pub const CHUNK_OVERHEAD: usize = 17;
 /// Ciphertext bytes in every chunk but the last.
 pub const CIPHER_CHUNK: usize = CHUNK + CHUNK_OVERHEAD;
 
-const MAC: usize = 16;
+pub(super) const MAC: usize = 16;
 const TAG_MESSAGE: u8 = 0;
 const TAG_FINAL: u8 = 3;
 
@@ -174,10 +175,15 @@ fn mac(mut poly: Poly1305, tag_block: &[u8; 64], ciphertext: &[u8]) -> [u8; MAC]
     let (blocks, rest) = poly1305::Block::slice_as_chunks(ciphertext);
     poly.update(tag_blocks);
     poly.update(blocks);
+    end_mac(poly, rest, ciphertext.len())
+}
+
+/// The MAC where all but the last bytes of the ciphertext, fewer than a block, went into it.
+pub(super) fn end_mac(poly: Poly1305, rest: &[u8], ciphertext_len: usize) -> [u8; MAC] {
     let mut tail = [0; 15 + 15 + 16];
     tail[..rest.len()].copy_from_slice(rest);
     let lengths = 2 * rest.len();
-    tail[lengths + 8..lengths + 16].copy_from_slice(&(64 + ciphertext.len() as u64).to_le_bytes());
+    tail[lengths + 8..lengths + 16].copy_from_slice(&(64 + ciphertext_len as u64).to_le_bytes());
     poly.compute_unpadded(&tail[..lengths + 16]).into()
 }
 
@@ -267,6 +273,22 @@ impl StreamOpener {
         let xor = macs.xor_before(index).ok_or(CryptoError::Truncated)?;
         let expected = if last { TAG_FINAL } else { TAG_MESSAGE };
         self.open_message(index, xor, expected, sealed, plain)
+    }
+
+    /// Begins to open chunk `index`, whose bytes come in pieces; `plain` is as long as its plaintext.
+    ///
+    /// # Errors
+    /// [`CryptoError::Truncated`] where an earlier chunk's MAC prefix is not known.
+    pub fn begin_chunk<B: AsMut<[u8]>>(
+        &self,
+        index: u64,
+        macs: &MacIndex,
+        last: bool,
+        plain: B,
+    ) -> Result<ChunkOpening<B>, CryptoError> {
+        let xor = macs.xor_before(index).ok_or(CryptoError::Truncated)?;
+        let (cipher, poly) = self.0.chunk(index, xor)?;
+        Ok(ChunkOpening::new(cipher, poly, if last { TAG_FINAL } else { TAG_MESSAGE }, plain))
     }
 
     /// Decrypts bytes from `at` of chunk `index`'s plaintext on, **not verified**: they may be anything. Good for a

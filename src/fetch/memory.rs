@@ -42,6 +42,12 @@ impl DerefMut for ChunkBuf {
     }
 }
 
+impl AsMut<[u8]> for ChunkBuf {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self
+    }
+}
+
 /// One verified chunk.
 pub struct Chunk(ChunkBuf);
 

@@ -6,6 +6,7 @@
 
 mod error;
 mod halves;
+mod incoming;
 mod memory;
 mod stream;
 
@@ -17,13 +18,15 @@ use crate::base::sync::Mutex;
 use crate::base::{ContentNo, PageBuf};
 use crate::cache::{Cache, CacheKey, CacheRead, CachedFile};
 use crate::crypto::{CHUNK, CIPHER_CHUNK, CryptoError, MacPrefix};
-use crate::remote::{RemoteApi, RemoteError};
+use crate::remote::{RangeSink, RemoteApi, RemoteError};
 use crate::store::{ContentRow, Store};
 use futures_util::{StreamExt, TryStreamExt};
 use halves::KnownHalves;
+use incoming::IncomingChunk;
 use lru::LruCache;
 use memory::{Chunk, ChunkBuf, ChunkMemory, SealedBufs};
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use stream::Stream;
@@ -302,6 +305,9 @@ impl Fetch {
         stream: &Arc<Stream>,
         index: u64,
     ) -> Result<Arc<Chunk>, FetchError> {
+        if stream.missing_macs(index).is_empty() {
+            return self.fetch_opening(content, stream, index).await;
+        }
         let fetched = async {
             let macs = self.fetch_macs(content, stream, index);
             let sealed = self.fetch_sealed(content, index);
@@ -325,15 +331,28 @@ impl Fetch {
         }
     }
 
+    /// Opened while it comes in: what lies before it is known.
+    async fn fetch_opening(
+        &self,
+        content: &ContentRow,
+        stream: &Arc<Stream>,
+        index: u64,
+    ) -> Result<Arc<Chunk>, FetchError> {
+        let mut incoming = IncomingChunk::new(stream, index, chunk_len(content, index));
+        self.while_alive(self.fetch_into(content, index, &mut incoming)).await?;
+        incoming.finish().map_err(FetchError::Damaged)
+    }
+
     async fn fetch_sealed(&self, content: &ContentRow, index: u64) -> Result<Vec<u8>, FetchError> {
-        let start = index * CIPHER_CHUNK as u64;
-        let end = content.cipher_size.min(start + CIPHER_CHUNK as u64);
-        let mut sealed = self.sealed.take((end - start) as usize);
-        let total = self.remote.fetch_range(content.file, start..end, &mut sealed).await?;
-        if total != content.cipher_size {
-            return Err(FetchError::Damaged(CryptoError::Truncated));
-        }
+        let range = sealed_range(content, index);
+        let mut sealed = self.sealed.take((range.end - range.start) as usize);
+        self.fetch_into(content, index, &mut sealed).await?;
         Ok(sealed)
+    }
+
+    async fn fetch_into(&self, content: &ContentRow, index: u64, into: &mut dyn RangeSink) -> Result<(), FetchError> {
+        let total = self.remote.fetch_range(content.file, sealed_range(content, index), into).await?;
+        if total == content.cipher_size { Ok(()) } else { Err(FetchError::Damaged(CryptoError::Truncated)) }
     }
 
     async fn open(
@@ -425,6 +444,12 @@ impl Fetch {
 /// How much of a read lies within the content.
 fn clip(content: &ContentRow, offset: u64, len: usize) -> usize {
     usize::try_from(content.size.saturating_sub(offset)).unwrap_or(usize::MAX).min(len)
+}
+
+/// Where a chunk lies in the object.
+fn sealed_range(content: &ContentRow, index: u64) -> Range<u64> {
+    let start = index * CIPHER_CHUNK as u64;
+    start..content.cipher_size.min(start + CIPHER_CHUNK as u64)
 }
 
 fn chunk_len(content: &ContentRow, index: u64) -> usize {

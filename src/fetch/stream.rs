@@ -1,8 +1,8 @@
 //! One content being read: its key, what is known of its MACs, the chunks on their way, and how it is read.
 
-use super::memory::Chunk;
+use super::memory::{Chunk, ChunkBuf};
 use crate::base::sync::Mutex;
-use crate::crypto::{CHUNK, CryptoError, FileKey, MacIndex, MacPrefix, StreamOpener, chunk_count};
+use crate::crypto::{CHUNK, ChunkOpening, CryptoError, FileKey, MacIndex, MacPrefix, StreamOpener, chunk_count};
 use crate::store::ContentRow;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -96,6 +96,11 @@ impl Stream {
     pub(super) fn open_chunk(&self, index: u64, sealed: &[u8], plain: &mut [u8]) -> Result<(), CryptoError> {
         let macs = self.macs.lock().index.clone();
         self.opener.open_chunk(index, &macs, index + 1 == self.chunks, sealed, plain)
+    }
+
+    /// The chunk is about to come in, in pieces, to be opened into `plain`.
+    pub(super) fn begin_chunk(&self, index: u64, plain: ChunkBuf) -> Result<ChunkOpening<ChunkBuf>, CryptoError> {
+        self.opener.begin_chunk(index, &self.macs.lock().index, index + 1 == self.chunks, plain)
     }
 
     /// Notes a read and answers which chunks to fetch ahead of it.

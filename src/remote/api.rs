@@ -57,10 +57,10 @@ pub trait RemoteApi: Send + Sync {
     /// Sends exactly these bytes, a [`crate::wire::RegisterFile`]. Replay only as protocol notes, data 3.5, allow.
     async fn register_file(&self, body: Bytes) -> RemoteResult<File>;
 
-    /// Appends the bytes of `range` of a file's object to `into`, all of them or none; answers the object's
-    /// whole length. A range that ends past the object's end gives what there is of it; one that begins there
+    /// Gives the bytes of `range` of a file's object to `into` as they come in, all of them or in the end none; answers
+    /// the object's whole length. A range that ends past the object's end gives what there is of it; one that begins there
     /// is refused with 416. A presigned URL is kept for later ranges, so that one reading sees one version.
-    async fn fetch_range(&self, file: FileId, range: Range<u64>, into: &mut Vec<u8>) -> RemoteResult<u64>;
+    async fn fetch_range(&self, file: FileId, range: Range<u64>, into: &mut dyn RangeSink) -> RemoteResult<u64>;
     /// Forgets the kept URL of a file whose bytes did not verify: it may have a new version.
     fn forget_url(&self, file: FileId);
     /// Bytes of objects that came in since the start, of all transfers: whether the line is alive.
@@ -73,6 +73,31 @@ pub trait RemoteApi: Send + Sync {
     async fn fetch_public_key(&self, email: &str) -> RemoteResult<Option<[u8; 32]>>;
     /// Ends the session on the server.
     async fn logout(&self) -> RemoteResult<()>;
+}
+
+/// Where the bytes of a range go as they come in.
+pub trait RangeSink: Send {
+    /// So many bytes are about to come.
+    fn expect(&mut self, _len: usize) {}
+    /// The next bytes, in order.
+    fn take(&mut self, piece: &[u8]);
+    /// What was taken is void: the range comes anew from its beginning, or not at all.
+    fn forget(&mut self);
+}
+
+/// Empty at first.
+impl RangeSink for Vec<u8> {
+    fn expect(&mut self, len: usize) {
+        self.reserve_exact(len);
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        self.extend_from_slice(piece);
+    }
+
+    fn forget(&mut self) {
+        self.clear();
+    }
 }
 
 /// One page of a listing. A row that is not what the protocol notes say is left out, so that it does not

@@ -1,7 +1,7 @@
 //! [`RemoteApi`] over HTTP: each call with its path, its limits and whether it may be repeated (protocol
 //! notes, data 9).
 
-use super::api::{ObjectBody, Page, Part, PartTarget, PutTarget, RemoteApi};
+use super::api::{ObjectBody, Page, Part, PartTarget, PutTarget, RangeSink, RemoteApi};
 use super::call::{ApiCall, ApiClient, expect_nothing, parse};
 use super::error::RemoteResult;
 use super::limits::Limits;
@@ -242,7 +242,7 @@ impl RemoteApi for HttpRemote {
         parse(path::FILES, &body)
     }
 
-    async fn fetch_range(&self, file: FileId, range: Range<u64>, into: &mut Vec<u8>) -> RemoteResult<u64> {
+    async fn fetch_range(&self, file: FileId, range: Range<u64>, into: &mut dyn RangeSink) -> RemoteResult<u64> {
         self.read_range(file, range, into).await
     }
 

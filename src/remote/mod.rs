@@ -22,7 +22,7 @@ mod tests;
 mod token;
 mod xml;
 
-pub use api::{ObjectBody, ObjectSource, Page, Part, PartTarget, PutTarget, RemoteApi};
+pub use api::{ObjectBody, ObjectSource, Page, Part, PartTarget, PutTarget, RangeSink, RemoteApi};
 pub use error::{RemoteError, RemoteResult};
 pub use http::HttpRemote;
 pub use limits::LimitPace;

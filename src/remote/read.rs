@@ -1,5 +1,6 @@
 //! Reading objects by file: the redirection to the storage, its kept URL, the repeats.
 
+use super::api::RangeSink;
 use super::error::{RemoteError, RemoteResult, STORAGE};
 use super::http::HttpRemote;
 use super::retry::{Attempts, Repeat};
@@ -12,7 +13,12 @@ use std::ops::Range;
 const LONGEST_THUMBNAIL: u64 = 64 << 20;
 
 impl HttpRemote {
-    pub(super) async fn read_range(&self, file: FileId, range: Range<u64>, into: &mut Vec<u8>) -> RemoteResult<u64> {
+    pub(super) async fn read_range(
+        &self,
+        file: FileId,
+        range: Range<u64>,
+        into: &mut dyn RangeSink,
+    ) -> RemoteResult<u64> {
         if range.is_empty() {
             return Err(RemoteError::Body("a range of no bytes was asked for".into()));
         }
@@ -26,7 +32,7 @@ impl HttpRemote {
     }
 
     /// Reads by the kept URL, and once more by a fresh one where the storage takes the kept one no longer.
-    async fn read_range_once(&self, file: FileId, range: &Range<u64>, into: &mut Vec<u8>) -> RemoteResult<u64> {
+    async fn read_range_once(&self, file: FileId, range: &Range<u64>, into: &mut dyn RangeSink) -> RemoteResult<u64> {
         let (kept, is_fresh) = self.url_of(file).await?;
         let answer = self.storage.get_range(&kept.url, range.clone(), into).await;
         if is_fresh || !answer.as_ref().is_err_and(is_stale) {

@@ -105,11 +105,10 @@ enum Sums {
 
 impl ObjectSums {
     fn new(total: u64) -> Self {
-        let held = match total {
-            0..=KEPT_OBJECT => total as usize,
-            0..=PART => CIPHER_CHUNK,
-            _ => return Self::of_parts(total, PART as usize),
-        };
+        if total > PART {
+            return Self::of_parts(total, PART as usize);
+        }
+        let held = if total <= KEPT_OBJECT { total as usize } else { CIPHER_CHUNK };
         let sums = Sums::One(Md5Hasher::default());
         Self { total, held: PageBuf::zeroed(held), filled: 0, sums }
     }

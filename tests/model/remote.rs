@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use entefs::base::{AlbumId, FileId, Timestamp};
 use entefs::crypto::md5;
-use entefs::remote::{ObjectBody, Page, Part, PartTarget, PutTarget, RemoteApi, RemoteError, RemoteResult};
+use entefs::remote::{ObjectBody, Page, Part, PartTarget, PutTarget, RangeSink, RemoteApi, RemoteError, RemoteResult};
 use entefs::wire::{
     AddFiles, Collection, CreateCollection, File, MoveFiles, RegisterFile, RemoveFiles, RenameCollection,
     SessionValidity, TrashFiles, TrashRow, UpdateCollectionMagic, UpdateFileMagic, UserDetails,
@@ -221,12 +221,12 @@ impl RemoteApi for Line {
         self.call(|ente| ente.register(&request))
     }
 
-    async fn fetch_range(&self, file: FileId, range: Range<u64>, into: &mut Vec<u8>) -> RemoteResult<u64> {
+    async fn fetch_range(&self, file: FileId, range: Range<u64>, into: &mut dyn RangeSink) -> RemoteResult<u64> {
         self.call(|ente| {
             let object = ente.object_of(file)?;
             let end = range.end.min(object.len() as u64) as usize;
             let piece = object.get(range.start as usize..end).ok_or_else(|| refused(416))?;
-            into.extend_from_slice(piece);
+            into.take(piece);
             Ok(object.len() as u64)
         })
     }

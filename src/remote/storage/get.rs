@@ -1,6 +1,7 @@
 //! Reading objects: a range of one, or all of a small one.
 
 use super::{Storage, malformed};
+use crate::remote::api::RangeSink;
 use crate::remote::call::next_piece;
 use crate::remote::error::{RemoteResult, STORAGE};
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use std::sync::atomic::Ordering;
 const MOST_SKIPPED: u64 = 64 << 20;
 
 impl Storage {
-    /// Appends the bytes of `range` to `into`, all there are of them or none; answers the object's length.
+    /// Gives the bytes of `range` to `into`, all there are of them or in the end none; answers the object's length.
     ///
     /// # Errors
     /// Also where the storage sends another range than the one asked for, fewer bytes, or more.
@@ -22,16 +23,15 @@ impl Storage {
         &self,
         url: &Url,
         range: Range<u64>,
-        into: &mut Vec<u8>,
+        into: &mut dyn RangeSink,
     ) -> RemoteResult<u64> {
         let last = range.end.saturating_sub(1);
         let request = self.http.get(url.clone()).header(RANGE, format!("bytes={}-{last}", range.start));
         let response = self.ask(request).await?;
         let (skip, length, total) = expect_range(&response, &range)?;
-        let start = into.len();
         let received = self.receive(response, skip, length, into).await;
         if received.is_err() {
-            into.truncate(start);
+            into.forget();
         }
         received.map(|()| total)
     }
@@ -64,11 +64,11 @@ impl Storage {
         mut response: Response,
         mut skip: u64,
         length: u64,
-        into: &mut Vec<u8>,
+        into: &mut dyn RangeSink,
     ) -> RemoteResult<()> {
         let whole_body = skip > 0 || response.status() == StatusCode::OK;
         let expected = usize::try_from(length).map_err(|_| malformed("the range does not fit into memory"))?;
-        into.reserve_exact(expected);
+        into.expect(expected);
         let mut missing = expected;
         while let Some(mut piece) = next_piece(STORAGE, &mut response, self.timeouts.stall).await? {
             self.received.fetch_add(piece.len() as u64, Ordering::Relaxed);
@@ -78,7 +78,7 @@ impl Storage {
                 return Err(malformed("the body is longer than its range"));
             }
             let taken = piece.len().min(missing);
-            into.extend_from_slice(&piece[..taken]);
+            into.take(&piece[..taken]);
             missing -= taken;
             if missing == 0 && whole_body {
                 return Ok(());
