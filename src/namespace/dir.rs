@@ -98,15 +98,16 @@ pub(super) struct DirTable {
 }
 
 impl DirTable {
-    pub(super) fn new(info: DirInfo) -> Self {
+    /// Empty, with room for so many entries.
+    pub(super) fn with_room(info: DirInfo, entries: usize) -> Self {
         Self {
             info,
             listings: 0,
             links: None,
-            slots: Vec::new(),
+            slots: Vec::with_capacity(entries),
             free: Vec::new(),
-            by_name: HashMap::new(),
-            by_member: HashMap::new(),
+            by_name: HashMap::with_capacity(entries),
+            by_member: HashMap::with_capacity(entries),
         }
     }
 
@@ -215,7 +216,7 @@ mod tests {
     use super::*;
 
     fn table() -> DirTable {
-        DirTable::new(DirInfo { ino: Ino(70_000), kind: DirKind::Local, album: None, parent: Ino::ROOT })
+        DirTable::with_room(DirInfo { ino: Ino(70_000), kind: DirKind::Local, album: None, parent: Ino::ROOT }, 0)
     }
 
     fn photo(name: &str, id: i64) -> Entry {

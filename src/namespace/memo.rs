@@ -79,7 +79,8 @@ impl Memo {
     }
 
     pub(super) fn insert_dir(&mut self, built: BuiltDir) {
-        let mut table = DirTable::new(built.info);
+        let mut table = DirTable::with_room(built.info, built.entries.len());
+        self.nodes.reserve(built.entries.len());
         table.links = built.links;
         for (entry, attr) in built.entries {
             let ino = entry.ino;

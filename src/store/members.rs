@@ -3,7 +3,7 @@
 
 use super::error::StoreResult;
 use super::listing::Listing;
-use super::seal::Spot;
+use super::seal::{Seals, Spot};
 use super::{Rows, Tx};
 use crate::base::{AlbumNo, FileId, Part, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
@@ -39,6 +39,46 @@ pub struct NameSlot<'a> {
     pub suffix: u32,
     /// May pass to a newcomer at the next complete pull (semantics 1.6).
     pub provisional: bool,
+}
+
+/// What a directory shows of a member, still sealed.
+struct SealedMember {
+    file: FileId,
+    listing: Vec<u8>,
+    clip: Option<Vec<u8>>,
+}
+
+impl SealedMember {
+    fn open(&self, seals: &Seals, album: AlbumNo) -> StoreResult<(FileId, Listing, Option<Listing>)> {
+        let open = |column, sealed: &[u8]| Listing::from_bytes(&seals.open(spot(album, self.file, column), sealed)?);
+        let clip = self.clip.as_deref().map(|clip| open("clip", clip)).transpose()?;
+        Ok((self.file, open("listing", &self.listing)?, clip))
+    }
+}
+
+/// Members of a large album whose records are opened at one time, by all cores.
+const OPENED_TOGETHER: usize = 16 << 10;
+/// Fewer than so many are opened by whoever asks: starting a thread takes as long.
+const WORTH_A_THREAD: usize = 256;
+
+/// What `work` makes of each, in their order.
+fn in_order_on_all_cores<T: Sync, U: Send>(items: &[T], work: impl Fn(&T) -> U + Sync) -> Vec<U> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = items.len().div_ceil(cores).max(WORTH_A_THREAD);
+    let (own, others) = items.split_at(share.min(items.len()));
+    std::thread::scope(|scope| {
+        let work = &work;
+        let helpers: Vec<_> =
+            others.chunks(share).map(|items| scope.spawn(move || items.iter().map(work).collect::<Vec<_>>())).collect();
+        let mut made: Vec<U> = own.iter().map(work).collect();
+        for helper in helpers {
+            match helper.join() {
+                Ok(theirs) => made.extend(theirs),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        made
+    })
 }
 
 const COLUMNS: &str = "album, file, live, want, updation, listing, clip";
@@ -94,21 +134,31 @@ impl Rows<'_> {
     /// Calls `each` for everything that an album's directory shows, in the order of the file numbers; of a live photo
     /// twice.
     pub fn for_each_listed(&self, album: AlbumNo, mut each: impl FnMut(FileId, Part, Listing)) -> StoreResult<()> {
-        let mut query = self.conn.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM members WHERE album = ?1 AND listing IS NOT NULL AND coalesce(want, live) = 1",
-        ))?;
+        let mut query = self.conn.prepare_cached(
+            "SELECT file, listing, clip FROM members \
+             WHERE album = ?1 AND listing IS NOT NULL AND coalesce(want, live) = 1",
+        )?;
         let mut rows = query.query([album.0])?;
-        while let Some(row) = rows.next()? {
-            let member = self.member_of(row)?;
-            let still = if member.clip.is_some() { Part::Still } else { Part::Whole };
-            if let Some(listing) = member.listing {
-                each(member.file, still, listing);
+        let mut sealed = Vec::with_capacity(OPENED_TOGETHER);
+        loop {
+            let row = rows.next()?;
+            if let Some(row) = row {
+                sealed.push(SealedMember { file: FileId(row.get(0)?), listing: row.get(1)?, clip: row.get(2)? });
             }
-            if let Some(clip) = member.clip {
-                each(member.file, Part::Clip, clip);
+            if row.is_none() || sealed.len() == OPENED_TOGETHER {
+                for opened in in_order_on_all_cores(&sealed, |member| member.open(self.seals, album)) {
+                    let (file, listing, clip) = opened?;
+                    each(file, if clip.is_some() { Part::Still } else { Part::Whole }, listing);
+                    if let Some(clip) = clip {
+                        each(file, Part::Clip, clip);
+                    }
+                }
+                sealed.clear();
+            }
+            if row.is_none() {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// Calls `each` for every membership of an album, those that ended too.
@@ -302,5 +352,19 @@ impl Tx<'_> {
         )?;
         update.execute([album.0])?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_on_all_cores_comes_back_in_order() {
+        for count in [0, 1, WORTH_A_THREAD, WORTH_A_THREAD + 1, 10_000] {
+            let items: Vec<usize> = (0..count).collect();
+            let made = in_order_on_all_cores(&items, |item| item * 2);
+            assert_eq!(made, items.iter().map(|item| item * 2).collect::<Vec<_>>());
+        }
     }
 }
