@@ -55,6 +55,7 @@ impl Uploader {
         };
         self.advance(row, Stage::Hashed, |tx, row| {
             row.half = None;
+            row.generation = vault.generation().or(row.generation);
             save_blob(tx, row.no, UploadBlob::Facts, Some(&hashed))?;
             Ok(tx.save_upload_hash(row.no, Some((&hashed.hash, hashed.kind())))?)
         })

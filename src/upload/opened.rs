@@ -50,7 +50,7 @@ impl Uploader {
     /// A frozen file's bytes; a small one's stay in memory until its task ends.
     pub(super) fn reader_of(&self, row: &UploadRow, vault: &SpoolFile) -> Arc<dyn ReadAt> {
         let is_kept = row.frozen && vault.len() <= SMALL;
-        let frozen = (row.vault, row.generation);
+        let frozen = (row.vault, vault.generation());
         match is_kept.then(|| self.opened.get_or_keep(row.no, frozen, vault)).flatten() {
             Some(file) => file,
             None => Arc::new(vault.reader()),

@@ -82,9 +82,6 @@ pub struct Prepared {
     pub meta_header: B64,
     pub meta: B64,
     pub public: Option<SealedMagic>,
-    /// Known once the objects are stored.
-    pub object_key: Option<String>,
-    pub thumb_key: Option<String>,
     #[serde(default)]
     pub pair: Option<[PairedHalf; 2]>,
 }

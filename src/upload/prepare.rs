@@ -186,8 +186,6 @@ fn seal_all(
         meta_header: B64::of(meta.header.0),
         meta: B64::of(meta.ciphertext),
         public,
-        object_key: None,
-        thumb_key: None,
         pair: hashed.pair.clone(),
     };
     Ok((prepared, sealed))

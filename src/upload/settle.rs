@@ -3,7 +3,7 @@
 use super::sidecar::SIDECAR_LOOK;
 use super::step::{Next, StepError, StepResult};
 use super::worker::Uploader;
-use crate::base::{Generation, Ino, ParkReason, ReadAt, Timestamp};
+use crate::base::{Ino, ParkReason, ReadAt, Timestamp};
 use crate::media::{Completeness, HEAD, Sniffed, looks_complete, sniff};
 use crate::namespace::path_of;
 use crate::spool::SpoolFile;
@@ -116,7 +116,8 @@ impl Uploader {
         Ok(())
     }
 
-    /// From here on the bytes never change (I2): first the row says so, then the file.
+    /// From here on the bytes never change (I2): first the row says so, then the file. Which commit it was is noted with
+    /// the hash.
     async fn freeze(&self, row: &UploadRow, placed: &Placed, vault: &Arc<SpoolFile>) -> StepResult {
         let next = self.advance(row, Stage::Sealed, |_, row| {
             row.frozen = true;
@@ -126,24 +127,12 @@ impl Uploader {
         })?;
         let (spool, vault) = (Arc::clone(&self.spool), Arc::clone(vault));
         let record = final_record(row.ino, placed);
-        let generation = self
-            .on_blocking_thread(move || {
-                let generation = vault.commit(&record)?;
-                spool.seal(vault.id())?;
-                Ok::<_, StepError>(generation)
-            })
-            .await??;
-        self.note_generation(row.no, generation)?;
-        Ok(next)
-    }
-
-    fn note_generation(&self, no: crate::base::UploadNo, generation: Generation) -> Result<(), StepError> {
-        self.store().write(|tx| {
-            if let Some(row) = tx.load_upload(no)? {
-                tx.save_upload(&UploadRow { generation: Some(generation), ..row })?;
-            }
-            Ok(())
+        self.on_blocking_thread(move || {
+            vault.commit(&record)?;
+            Ok::<_, StepError>(spool.seal(vault.id())?)
         })
+        .await??;
+        Ok(next)
     }
 
     fn conclude(&self, row: &UploadRow, verdict: Verdict) -> StepResult {

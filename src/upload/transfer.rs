@@ -7,12 +7,12 @@ use super::parts::{Hashed, Prepared, Transfer, encode};
 use super::seal::{PART, Resealing};
 use super::step::{Next, StepError, StepResult, load_blob, save_blob};
 use super::worker::Uploader;
-use crate::base::{AlbumNo, B64, ParkReason};
+use crate::base::{AlbumKind, AlbumNo, B64, Nanos, ParkReason};
 use crate::crypto::md5;
-use crate::namespace::resolve_album;
+use crate::namespace::{Dirty, resolve_album, special_album};
 use crate::remote::{ObjectBody, Part, PutTarget};
 use crate::store::{MemberRow, NodeKind, Rows, Tx, UploadBlob, UploadRow};
-use crate::tree::Stage;
+use crate::tree::{DropRules, Stage};
 use crate::wire::{Magic, MetadataAttributes, ObjectAttributes, RegisterFile};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
@@ -28,20 +28,18 @@ impl Uploader {
     pub(super) async fn transfer(&self, row: &UploadRow) -> StepResult {
         // The keys must outlive a power cut before a byte sealed under them leaves (I3).
         self.sync_store().await?;
-        let mut prepared: Prepared = self.load_blob(row, UploadBlob::Prepared)?;
-        let (object_key, thumb_key) = {
+        let prepared: Prepared = self.load_blob(row, UploadBlob::Prepared)?;
+        let (original, thumbnail) = {
             let _lane = if row.size >= LARGE { Some(self.large_lane.acquire().await) } else { None };
             let _turn = self.transfers.acquire().await;
             self.check_hold()?;
             tokio::try_join!(self.put_original(row, &prepared), self.put_thumbnail(&prepared))?
         };
-        prepared.object_key = Some(object_key);
-        prepared.thumb_key = Some(thumb_key);
         self.pull.pull_since(Instant::now() - FRESH).await.map_err(StepError::remote(Call::Register))?;
         if let Some(next) = self.link_instead(row)? {
             return Ok(next);
         }
-        self.write_request(row, prepared).await?;
+        self.write_request(row, &prepared, Stored { original, thumbnail }).await?;
         Ok(Next::Again)
     }
 
@@ -177,7 +175,7 @@ impl Uploader {
     }
 
     /// The exact bytes that will make the photo, durable before they are sent (I15).
-    async fn write_request(&self, row: &UploadRow, prepared: Prepared) -> Result<(), StepError> {
+    async fn write_request(&self, row: &UploadRow, prepared: &Prepared, stored: Stored) -> Result<(), StepError> {
         let album = self.choose_own_target(row)?;
         let collection_id = self.albums.make_remote(album).await.map_err(album_error)?;
         let key = self.store().read(|rows| rows.load_album_key(album))?.ok_or_else(unreadable)?;
@@ -187,7 +185,7 @@ impl Uploader {
             collection_id,
             encrypted_key: wrapped.encrypted_key.clone(),
             key_decryption_nonce: wrapped.key_decryption_nonce,
-            ..objects_of(&prepared)
+            ..objects_of(prepared, stored)
         };
         let bytes = encode(&request);
         self.advance(row, Stage::Uploaded, |tx, row| {
@@ -197,7 +195,6 @@ impl Uploader {
             row.target = Some(album);
             // From here on the server may know of it: a crash before the answer asks first.
             row.sent = true;
-            tx.save_upload_blob(row.no, UploadBlob::Prepared, Some(&encode(&prepared)))?;
             tx.save_upload_blob(row.no, UploadBlob::Transfer, None)?;
             tx.save_upload_request_key(row.no, &wrapped.encrypted_key)?;
             Ok(tx.save_upload_blob(row.no, UploadBlob::Request, Some(&bytes))?)
@@ -209,35 +206,43 @@ impl Uploader {
     /// The album the photo is made in: what its directory says, or Uncategorized, from where it joins somebody else's
     /// (protocol notes, data 1.6).
     fn choose_own_target(&self, row: &UploadRow) -> Result<AlbumNo, StepError> {
-        let album = self.choose_target(row)?;
-        if self.store().read(|rows| rows.load_album(album))?.is_none_or(|album| album.own) {
-            return Ok(album);
-        }
         let now = self.clock.now_nanos();
         self.commit_step(row, |tx, row, dirty| {
-            let home = crate::namespace::special_album(tx, crate::base::AlbumKind::Uncategorized, now, dirty)?;
-            tx.save_upload(&UploadRow { target: Some(home), ..row })?;
-            Ok(home)
+            let album = find_target(tx, &self.options.drops, &row, now, dirty)?;
+            let is_own = tx.load_album(album)?.is_none_or(|album| album.own);
+            if is_own { Ok(album) } else { uncategorized(tx, now, dirty) }
         })
     }
 
     /// The album the photo goes to: what its directory says now.
     pub(super) fn choose_target(&self, row: &UploadRow) -> Result<AlbumNo, StepError> {
         let now = self.clock.now_nanos();
-        self.commit_step(row, |tx, mut row, dirty| {
-            let album = match target_of(tx, &row)? {
-                Target::Directory(dir) => resolve_album(tx, &self.options.drops, dir, now, dirty)?,
-                Target::Album(album) => Some(album),
-                Target::Nowhere => None,
-            };
-            let uncategorized =
-                || crate::namespace::special_album(tx, crate::base::AlbumKind::Uncategorized, now, dirty);
-            let album = album.map_or_else(uncategorized, Ok)?;
-            row.target = Some(album);
-            tx.save_upload(&row)?;
+        self.commit_step(row, |tx, row, dirty| {
+            let album = find_target(tx, &self.options.drops, &row, now, dirty)?;
+            tx.save_upload(&UploadRow { target: Some(album), ..row })?;
             Ok(album)
         })
     }
+}
+
+/// The album that the file's directory stands for now, made where there is none yet.
+fn find_target(
+    tx: &Tx<'_>,
+    rules: &DropRules,
+    row: &UploadRow,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> Result<AlbumNo, StepError> {
+    let album = match target_of(tx, row)? {
+        Target::Directory(dir) => resolve_album(tx, rules, dir, now, dirty)?,
+        Target::Album(album) => Some(album),
+        Target::Nowhere => None,
+    };
+    album.map_or_else(|| uncategorized(tx, now, dirty), Ok)
+}
+
+fn uncategorized(tx: &Tx<'_>, now: Nanos, dirty: &mut Dirty) -> Result<AlbumNo, StepError> {
+    Ok(special_album(tx, AlbumKind::Uncategorized, now, dirty)?)
 }
 
 enum Target {
@@ -279,16 +284,22 @@ fn home_of(rows: &Rows<'_>, file: crate::base::FileId) -> Result<Option<AlbumNo>
     Ok(found)
 }
 
-fn objects_of(prepared: &Prepared) -> RegisterFile {
-    let object = |key: &Option<String>, header: &B64, size: u64| ObjectAttributes {
-        object_key: key.clone().unwrap_or_default(),
+/// The keys of the objects in the storage.
+struct Stored {
+    original: String,
+    thumbnail: String,
+}
+
+fn objects_of(prepared: &Prepared, stored: Stored) -> RegisterFile {
+    let object = |object_key: String, header: &B64, size: u64| ObjectAttributes {
+        object_key,
         decryption_header: header.clone(),
         size: size as i64,
     };
     let thumb_len = prepared.thumb.bytes().map_or(0, |thumb| thumb.len() as u64);
     RegisterFile {
-        file: object(&prepared.object_key, &prepared.header, prepared.cipher_len),
-        thumbnail: object(&prepared.thumb_key, &prepared.thumb_header, thumb_len),
+        file: object(stored.original, &prepared.header, prepared.cipher_len),
+        thumbnail: object(stored.thumbnail, &prepared.thumb_header, thumb_len),
         metadata: MetadataAttributes {
             encrypted_data: prepared.meta.clone(),
             decryption_header: prepared.meta_header.clone(),

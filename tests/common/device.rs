@@ -181,13 +181,18 @@ impl Device {
         assert_eq!(self.ask(&Request::Refresh).map_err(|error| error.to_string()), Ok(Reply::Done));
     }
 
-    /// Waits until everything accepted is in Ente.
+    /// Waits until everything accepted is in Ente, as long as it becomes less.
     #[track_caller]
     pub fn wait_idle(&self) {
-        await_some(
-            || self.status().is_idle().then_some(()),
-            || format!("not idle: {:#?}\n{}", self.status(), self.log()),
-        );
+        let left = |status: &Status| (!status.is_idle()).then(|| status.under_way() + status.pending_changes);
+        let mut least = u64::MAX;
+        while let Some(now) = left(&self.status()) {
+            least = least.min(now);
+            await_some(
+                || left(&self.status()).is_none_or(|now| now < least).then_some(()),
+                || format!("not idle: {:#?}\n{}", self.status(), self.log()),
+            );
+        }
     }
 
     /// What the daemon said on stderr, in all its runs.
