@@ -2,6 +2,7 @@
 
 use super::pair::Pairing;
 use super::parts::{Hashed, Told};
+use super::recall::rewritten_half;
 use super::seal::{Draft, read_all};
 use super::step::{Next, StepError, StepResult, load_blob, save_blob};
 use super::worker::Uploader;
@@ -154,6 +155,11 @@ fn plan(
     {
         return Ok(Plan::Unchanged(old));
     }
+    if let Some(half) = rewritten_half(tx, row)?.filter(|_| hashed.pair.is_none())
+        && half.hash.as_ref() == Some(&hashed.hash)
+    {
+        return Ok(Plan::Unchanged(half.other.file));
+    }
     if let Some(old) = row.supersedes.filter(|_| hashed.recalled_for.is_some()) {
         // It was recalled for a pair that did not come about.
         return Ok(Plan::Unchanged(old));
@@ -294,7 +300,11 @@ fn leave_unchanged(
     (row.stage, row.file, row.due) = (Stage::Registered, Some(file), now);
     tx.save_upload_hash(row.no, None)?;
     let Some(node) = tx.load_node(row.ino)? else { return Ok(()) };
-    let content = tx.load_file(file)?.and_then(|file| file.content);
+    let still = tx.load_file(file)?.and_then(|file| file.content).map(|no| tx.load_content(no)).transpose()?.flatten();
+    let clip = still.as_ref().map(|still| tx.load_clip_of(still)).transpose()?.flatten();
+    let is_clip = node.content.is_some() && node.content == clip.as_ref().map(|clip| clip.no);
+    let shown = if is_clip { clip } else { still };
+    let content = shown.map(|content| content.no);
     if node.kind == NodeKind::Shadow {
         tx.delete_node(node.ino)?;
     } else {

@@ -6,15 +6,15 @@
 
 use super::isolate::Isolated;
 use super::parts::{Hashed, PairedHalf, Told};
-use super::recall::InEnte;
+use super::recall::{InEnte, Rewritten, rewritten_half};
 use super::step::{Next, StepError, StepResult, forget_prepared, load_blob, save_blob};
 use super::worker::Uploader;
 use crate::base::{FileId, FileKind, Ino, Nanos, Part, ReadAt, Timestamp};
 use crate::media::job::Request;
 use crate::media::live::{HalfFacts, LiveArchive};
 use crate::media::{DateSource, Format, HEAD, Sniffed, Zone, sniff};
-use crate::namespace::{Entry, EntryKey};
-use crate::store::{HalfOf, Rows, StoreResult, Tx, UploadBlob, UploadRow};
+use crate::namespace::{Entry, EntryKey, path_of};
+use crate::store::{HalfOf, Rows, StoreError, StoreResult, Tx, UploadBlob, UploadRow};
 use crate::tree::{Stage, are_halves, half_by_name, other_half_names, split_name};
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,7 +105,56 @@ impl Uploader {
         Ok(Pairing::Wait)
     }
 
+    /// The half of a live photo that was not written over, or was as well.
+    fn find_rest(&self, row: &UploadRow, hashed: &Hashed, rewritten: Rewritten) -> Result<Found, StepError> {
+        let kind = if rewritten.part == Part::Clip { FileKind::Video } else { FileKind::Image };
+        let is_version = hashed.kind() == kind && rewritten.hash.as_ref() != Some(&hashed.hash);
+        if !is_version || row.size > LARGEST || row.sent {
+            return Ok(Found::Nobody);
+        }
+        let (mine, theirs, partner) = self.store().read(|rows| {
+            let name =
+                |ino| Ok::<_, StoreError>(path_of(rows, ino)?.and_then(|mut path| path.pop()).unwrap_or_default());
+            Ok((name(row.ino)?, name(rewritten.ino)?, rows.load_uploads_of(rewritten.ino)?.pop()))
+        })?;
+        let half = |row: UploadRow, name| Half { row, name, has_sidecar: false };
+        let Some(partner) = partner.filter(|partner| !partner.stage.is_over()) else {
+            let (mine, file) = (half(row.clone(), mine), rewritten.other.file);
+            let other = InEnte { mine, file, ino: rewritten.ino, name: theirs, one_has_sidecar: false };
+            return Ok(Found::InEnte(Box::new(other)));
+        };
+        self.weigh(row, hashed, partner, |row, partner| {
+            let (mine, theirs) = (half(row.clone(), mine), half(partner, theirs));
+            if rewritten.part == Part::Still { [mine, theirs] } else { [theirs, mine] }
+        })
+    }
+
+    /// What another half that is on its way is to `row`.
+    fn weigh(
+        &self,
+        row: &UploadRow,
+        hashed: &Hashed,
+        partner: UploadRow,
+        halves: impl FnOnce(&UploadRow, UploadRow) -> [Half; 2],
+    ) -> Result<Found, StepError> {
+        if hashed.declined == Some(partner.no) {
+            return Ok(Found::Nobody);
+        }
+        if !self.is_fit(row, &partner)? {
+            return Ok(if is_released(row, &partner) { Found::Unsettled } else { Found::Nobody });
+        }
+        Ok(match partner.stage {
+            Stage::Hashed => Found::Both(Box::new(halves(row, partner))),
+            Stage::LocalOnly => Found::Nobody,
+            // On its way alone: once it is in Ente it is recalled.
+            _ => Found::Unsettled,
+        })
+    }
+
     fn find_partner(&self, row: &UploadRow, hashed: &Hashed) -> Result<Found, StepError> {
+        if let Some(rewritten) = self.store().read(|rows| rewritten_half(rows, row))? {
+            return self.find_rest(row, hashed, rewritten);
+        }
         let name = self.store().read(|rows| Ok(rows.load_names_of(row.ino)?.into_iter().next()))?;
         let Some(name) = name.filter(|_| may_pair(row)) else { return Ok(Found::Nobody) };
         if half_by_name(&name.name).is_none() {
@@ -129,28 +178,20 @@ impl Uploader {
                 Found::InEnte(Box::new(InEnte { mine, file, ino: entry.ino, name: other, one_has_sidecar }))
             }));
         };
-        if hashed.declined == Some(partner.no) {
-            return Ok(Found::Nobody);
-        }
-        if !self.is_fit(row, &partner)? {
-            return Ok(if is_released(row, &partner) { Found::Unsettled } else { Found::Nobody });
-        }
-        match partner.stage {
-            Stage::Hashed => {}
-            Stage::LocalOnly => return Ok(Found::Nobody),
-            // On its way alone: once it is in Ente it is recalled.
-            _ => return Ok(Found::Unsettled),
-        }
-        let theirs = half(partner, other);
         let is_still = half_by_name(&name.name) == Some(Part::Still);
-        Ok(Found::Both(Box::new(if is_still { [mine, theirs] } else { [theirs, mine] })))
+        self.weigh(row, hashed, partner, |_, partner| {
+            let theirs = half(partner, other);
+            if is_still { [mine, theirs] } else { [theirs, mine] }
+        })
     }
 
     /// Whether an upload may be the other half of `row`, now or later.
     fn is_fit(&self, row: &UploadRow, partner: &UploadRow) -> Result<bool, StepError> {
         let told: Option<Told> = self.store().read(|rows| load_blob(rows, partner.no, UploadBlob::Told))?;
         let is_recalled = told.and_then(|told| told.recalled_for) == Some(row.no);
-        let is_own = is_recalled || partner.supersedes.is_none();
+        // New bytes for both halves of one photo.
+        let is_of_one = partner.supersedes.is_some() && partner.supersedes == row.supersedes;
+        let is_own = is_recalled || is_of_one || partner.supersedes.is_none();
         Ok(partner.parked.is_none() && partner.half.is_none() && partner.size <= LARGEST && is_own)
     }
 
@@ -212,7 +253,9 @@ impl Uploader {
     async fn were_taken_together(&self, halves: &[Half; 2]) -> Result<bool, StepError> {
         let [still, clip] = halves;
         let evidence = [self.evidence_of(still).await?, self.evidence_of(clip).await?];
-        Ok(belong_together(&evidence, still.has_sidecar != clip.has_sidecar))
+        let are_of_one = still.row.supersedes.is_some() && still.row.supersedes == clip.row.supersedes;
+        let may_be = are_of_one && !are_apart(&evidence);
+        Ok(may_be || belong_together(&evidence, still.has_sidecar != clip.has_sidecar))
     }
 
     /// They are two photos, and neither looks at the other again.
@@ -321,7 +364,8 @@ impl Uploader {
             dirty.ino(row.ino);
             let told: Option<Told> = load_blob(tx, row.no, UploadBlob::Told)?;
             // What its clip was to replace is the clip's again.
-            let supersedes = row.supersedes.filter(|_| told.is_some_and(|told| told.recalled_for.is_some()));
+            let is_own = told.is_some_and(|told| told.recalled_for.is_some()) || rewritten_half(tx, &row)?.is_some();
+            let supersedes = row.supersedes.filter(|_| is_own);
             tx.save_upload(&UploadRow { stage: Stage::Sealed, half: None, supersedes, due: now, since: now, ..row })?;
             Ok(true)
         })
@@ -353,6 +397,12 @@ fn belong_together([still, clip]: &[Evidence; 2], one_has_sidecar: bool) -> bool
         return still == clip;
     }
     one_has_sidecar || still.taken.zip(clip.taken).is_some_and(|(still, clip)| are_near(still, clip))
+}
+
+/// What was one live photo is one again, unless the halves say that they are of two moments.
+fn are_apart([still, clip]: &[Evidence; 2]) -> bool {
+    let others = still.identifier.as_ref().zip(clip.identifier.as_ref()).is_some_and(|(still, clip)| still != clip);
+    others || still.taken.zip(clip.taken).is_some_and(|(still, clip)| !are_near(still, clip))
 }
 
 pub(super) fn are_near(one: Timestamp, other: Timestamp) -> bool {
@@ -408,7 +458,7 @@ fn is_released(row: &UploadRow, partner: &UploadRow) -> bool {
     partner.half == Some(HalfOf { part: Part::Clip, partner: row.no })
 }
 
-/// New versions of photos in Ente, and what has been sent already, are no halves of something new.
+/// New versions of photos in Ente, but for those of halves, and what has been sent already, are no halves of something new.
 fn may_pair(row: &UploadRow) -> bool {
     row.size <= LARGEST && row.supersedes.is_none() && !row.sent && row.half.is_none()
 }
@@ -443,6 +493,9 @@ mod tests {
         assert!(!together(evidence(0, None), evidence(day, None), false));
         assert!(together(evidence(0, None), evidence(day, None), true));
         assert!(!together(Evidence::default(), Evidence::default(), false));
+        let apart = |one, other| are_apart(&[one, other]);
+        assert!(!apart(Evidence::default(), evidence(0, Some("A"))) && !apart(evidence(0, None), evidence(9, None)));
+        assert!(apart(evidence(0, None), evidence(day, None)) && apart(evidence(0, Some("A")), evidence(0, Some("B"))));
     }
 
     #[test]

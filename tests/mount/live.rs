@@ -556,3 +556,52 @@ fn halves_with_one_identifier_are_paired_and_waited_for() {
     assert_eq!(world.client().photo("IMG_1.JPG").hash, format!("{}:{}", hash_text(&still), hash_text(&clip)));
     assert_eq!(world.client().photo("other.jpg").hash, hash_text(&plain));
 }
+
+/// New bytes for one half, or for both, are a new version of the whole photo (2.11, 2.12); equal ones are none.
+#[test]
+fn new_bytes_over_one_half_are_a_new_version_of_the_live_photo() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    let cases = [("Drop/One", "One"), ("Albums/Two", "Two")];
+    let halves_of = |case: u64, n: u64| own_pair(40 + 10 * case + n);
+    for (case, (dir, album)) in (0..).zip(cases) {
+        let in_album = || {
+            let photos: Vec<_> =
+                world.client().photos().into_iter().filter(|photo| photo.albums.contains(album)).collect();
+            let hashes: Vec<String> = photos.iter().map(|photo| photo.hash.clone()).collect();
+            assert_eq!(hashes.len(), 1, "{dir}: {hashes:?}");
+            (photos[0].id, hashes[0].clone())
+        };
+        let (first, second, third) = (halves_of(case, 0), halves_of(case, 1), halves_of(case, 2));
+        let hash = |still: &[u8], clip: &[u8]| format!("{}:{}", hash_text(still), hash_text(clip));
+        drop_pair(&device, dir, &first.0, &first.1);
+        device.wait_idle();
+        let (id, found) = in_album();
+        assert_eq!(found, hash(&first.0, &first.1));
+        let write = |name: &str, bytes: &[u8]| fs::write(device.path(dir).join(name), bytes).expect("it is written");
+        write("IMG_1.MOV", &first.1);
+        device.wait_idle();
+        assert_eq!(in_album().0, id, "{dir}: the bytes are what they were");
+        write("IMG_1.JPG", &second.0);
+        device.wait_idle();
+        assert_eq!(in_album().1, hash(&second.0, &first.1), "{dir}");
+        write("IMG_1.MOV", &second.1);
+        device.wait_idle();
+        assert_eq!(in_album().1, hash(&second.0, &second.1), "{dir}");
+        drop_pair(&device, dir, &third.0, &third.1);
+        device.wait_idle();
+        assert_eq!(in_album().1, hash(&third.0, &third.1), "{dir}");
+    }
+    assert_eq!(world.client().trashed(), []);
+    let versions = world.client().photos().into_iter().filter(|photo| photo.albums.contains("Uncategorized"));
+    assert_eq!(versions.count(), 6, "what was before is kept");
+    device.remount_without_cache();
+    for (case, (dir, album)) in (0..).zip(cases) {
+        let (still, clip) = halves_of(case, 2);
+        for place in [dir.to_owned(), format!("Albums/{album}")] {
+            assert_eq!(sorted(&device.path(&place)), ["IMG_1.JPG", "IMG_1.MOV"], "{place}");
+            check(&device, &format!("{place}/IMG_1.JPG"), &still);
+            check(&device, &format!("{place}/IMG_1.MOV"), &clip);
+        }
+    }
+}

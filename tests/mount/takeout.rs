@@ -1,6 +1,6 @@
 //! Google Takeout (semantics 2.13).
 
-use crate::common::{Client, Library, Random, World, await_that, hash_text, jpeg, number, takeout};
+use crate::common::{Client, Library, Random, World, await_that, dated_jpeg, hash_text, jpeg, movie, number, takeout};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -217,4 +217,22 @@ fn a_zip_in_a_drop_stays_there_and_status_says_to_import_it() {
     assert_eq!(world.client().photos().len(), 0);
     text_of(&device.run(import(&dropped, &[])), 0);
     check_library(world.client(), &library);
+}
+
+/// "The halves of a live photo are handed over together": no half is in Ente for a while as a photo of its own.
+#[test]
+fn an_imported_pair_is_one_live_photo_wherever_a_batch_ends() {
+    let Some(world) = World::start() else { return };
+    let folder = world.path("Trip");
+    fs::create_dir(&folder).unwrap();
+    for n in 0..15 {
+        fs::write(folder.join(format!("A{n:02}.jpg")), jpeg(n, 100)).unwrap();
+    }
+    let (still, clip) = (dated_jpeg(50, 3000, "2024:05:06 07:08:09"), movie(50, 9000, 1_714_979_289));
+    fs::write(folder.join("IMG_1.JPG"), &still).unwrap();
+    fs::write(folder.join("IMG_1.MOV"), &clip).unwrap();
+    text_of(&world.device().run(import(&[folder], &[])), 0);
+    let client = world.client();
+    assert_eq!(client.photo("IMG_1.JPG").hash, format!("{}:{}", hash_text(&still), hash_text(&clip)));
+    assert_eq!(client.photos().len(), 16, "and no version before it");
 }
