@@ -5,8 +5,8 @@ use super::change::Dirty;
 use super::path::directory_of;
 use super::shown::Shown;
 use crate::base::{AlbumNo, FileId, Ino};
-use crate::store::{AlbumRow, FileRow, Listing, MemberRow, NameSlot, Rows, StoreResult, Tx};
-use crate::tree::{FixedPlace, NameRequest, assign_names, safe_name, split_name};
+use crate::store::{AlbumRow, FileRow, Listing, MemberRow, NameSlot, Rows, StoreResult, Tx, UploadRow};
+use crate::tree::{FixedPlace, NameRequest, assign_names, join_name, safe_name, split_name};
 
 /// A pending change puts the photo into the album; it is shown there at once.
 ///
@@ -201,13 +201,31 @@ pub fn show_as(tx: &Tx<'_>, album: AlbumNo, file: FileId, name: &[u8], dirty: &m
     tx.save_listing(album, file, (&still, clip.as_ref()), slot)
 }
 
+/// Whether a photo is called so, a suffix that an album gave it aside.
+pub fn is_called(rows: &Rows<'_>, file: FileId, name: &[u8]) -> StoreResult<bool> {
+    let Some(row) = rows.load_file(file)? else { return Ok(false) };
+    let Some(shown) = Shown::load(rows, &row)? else { return Ok(false) };
+    let fits = |plain: &Vec<u8>| {
+        let (stem, extension) = split_name(plain);
+        let suffix = format!(" ({})", suffix_of(plain, name));
+        plain == name || join_name(stem, suffix.as_bytes(), extension) == name
+    };
+    Ok(shown.plain_names(&row).iter().any(fits))
+}
+
 /// What was shot in the same second shares a suffix.
 fn together(row: &FileRow) -> i64 {
     row.label.as_ref().map_or(0, |label| label.taken.0.div_euclid(1_000_000))
 }
 
 fn is_taken(rows: &Rows<'_>, dir: PhotoDir, file: FileId, name: &[u8]) -> StoreResult<bool> {
-    Ok(rows.is_name_of_other(dir.no, name, file)? || rows.find_name(dir.ino, name)?.is_some())
+    if rows.is_name_of_other(dir.no, name, file)? {
+        return Ok(true);
+    }
+    let Some(local) = rows.find_name(dir.ino, name)? else { return Ok(false) };
+    // Behind a file that is to take its place the photo has that very name, and no second one beside it.
+    let follows = |upload: &UploadRow| !upload.stage.is_over() && upload.supersedes == Some(file);
+    Ok(!rows.load_uploads_of(local)?.iter().any(follows))
 }
 
 /// Which ` (n)` a name got.
@@ -235,5 +253,5 @@ pub fn name_album_directory(tx: &Tx<'_>, album: AlbumNo, dirty: &mut Dirty) -> S
 }
 
 fn album_suffix(plain: &[u8], n: u32) -> Vec<u8> {
-    if n == 1 { plain.to_vec() } else { crate::tree::join_name(plain, format!(" ({n})").as_bytes(), b"") }
+    if n == 1 { plain.to_vec() } else { join_name(plain, format!(" ({n})").as_bytes(), b"") }
 }

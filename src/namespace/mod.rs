@@ -35,8 +35,8 @@ pub use drops::{Destination, album_named, destination, resolve_album};
 pub use error::NamespaceError;
 pub use facts::{RecordFacts, content_hash};
 pub use members::{
-    Naming, PhotoDir, enter, leave, name_album_directory, name_member, relist, relist_naming, rename_photo, settle,
-    show_as,
+    Naming, PhotoDir, enter, is_called, leave, name_album_directory, name_member, relist, relist_naming, rename_photo,
+    settle, show_as,
 };
 pub use ops::{
     ALBUM_DELAY, add_photo, delete_album, edit_photo, leave_album, make_album, move_photo, name_album, name_photo,

@@ -308,6 +308,11 @@ impl Rows<'_> {
         Ok(self.conn.prepare_cached(sql)?.exists([file.0])?)
     }
 
+    /// Those new bytes.
+    pub fn load_replacing(&self, file: FileId) -> StoreResult<Vec<UploadRow>> {
+        self.load_uploads("supersedes = ?1 AND stage < 10 ORDER BY no", [file.0])
+    }
+
     /// Uploads that became, or are linked to, a photo.
     pub fn load_uploads_to(&self, file: FileId) -> StoreResult<Vec<UploadRow>> {
         self.load_uploads("file = ?1 ORDER BY no", [file.0])

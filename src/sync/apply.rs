@@ -7,7 +7,7 @@ use crate::base::{AlbumNo, ContentNo, FileId, FileKind, Ino, Nanos, Part, Timest
 use crate::crypto::{CollectionKey, StreamHeader, plain_len};
 use crate::media::live::Halves;
 use crate::namespace::{Dirty, Naming, relist, relist_naming, rename_photo};
-use crate::store::{ContentRow, Counter, FileFacts, FileRow, NewContent, RawRecord, Tx};
+use crate::store::{ContentRow, Counter, FileFacts, FileRow, Label, NewContent, RawRecord, Tx};
 use crate::tree::DropRules;
 use crate::upload::{StepError, apply_registration};
 use crate::wire::File;
@@ -178,9 +178,9 @@ pub(super) fn save_photo(
     } else {
         save_content(tx, row.file.id, &content, known, dirty)?;
     }
-    let shown = |label: Option<&crate::store::Label>| label.map(|label| label.display_name().to_owned());
-    let before = known.and_then(|known| shown(known.label.as_ref()));
-    Ok(known.is_some() && before != shown(Some(&record.label)))
+    let before = known.and_then(|known| known.label.as_ref()).map(Label::display_name);
+    // A name given here is shown until that change is settled, whatever comes meanwhile.
+    Ok(known.is_some_and(|known| known.want_name.is_none()) && before != Some(record.label.display_name()))
 }
 
 /// Counted, and taken up again when the server says something new of it.

@@ -7,7 +7,7 @@ use super::order::{first_batch, unblocked};
 use super::pull::{Reach, Sync, SyncError};
 use crate::account::{OpenMagic, open_magic, rename_collection, seal_magic, wrap_file_key};
 use crate::base::{AlbumId, AlbumKind, AlbumNo, FileId, Printable, Timestamp};
-use crate::namespace::{Dirty, Origin, name_album_directory, other_homes, rename_photo, settle};
+use crate::namespace::{Dirty, Origin, name_album_directory, other_homes, relist, rename_photo, settle};
 use crate::remote::RemoteError;
 use crate::store::{AlbumState, OpKind, OpRow, StoreError, Trouble, Tx};
 use crate::upload::{AlbumMakingError, Answer, Call, back_off, on_answer};
@@ -448,6 +448,12 @@ fn revive_album(tx: &Tx<'_>, op: &OpRow, dirty: &mut Dirty) -> Result<(), StoreE
     let Some(row) = tx.load_album(album)?.filter(|row| row.state == AlbumState::Deleting) else { return Ok(()) };
     tx.save_album_state(album, AlbumState::Live)?;
     dirty.dir(row.ino);
+    // What came to it or changed in it while it was going was not listed anew.
+    let mut files = Vec::new();
+    tx.for_each_member(album, |file| files.push(file))?;
+    for file in files {
+        relist(tx, file, dirty)?;
+    }
     name_album_directory(tx, album, dirty)
 }
 

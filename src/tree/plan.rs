@@ -134,6 +134,8 @@ pub struct RenameSource {
     pub entry: EntryKind,
     /// A file of this machine that has a second name.
     pub linked: bool,
+    /// A drop entry whose photo gets new bytes under another name: they are not sent yet, and not the entry's.
+    pub passed: bool,
 }
 
 /// Where it goes, and what is there already.
@@ -189,8 +191,10 @@ pub fn plan_rename(source: RenameSource, target: RenameTarget<'_>) -> Result<Ren
         },
         EntryKind::LocalFile { in_ente } => match target.dir {
             DirKind::Local | DirKind::TrashFiles => Ok(RenamePlan::MoveLocal),
-            // Its other name stays a drop entry: the album gets a copy.
-            DirKind::Album(_) | DirKind::SharedAlbum(_) if source.linked && source.dir == DirKind::Local => {
+            // Its other name stays a drop entry, or the photo is not what it was: the album gets a copy.
+            DirKind::Album(_) | DirKind::SharedAlbum(_)
+                if (source.linked || source.passed) && source.dir == DirKind::Local =>
+            {
                 Err(Refusal::AcrossTrees)
             }
             DirKind::SharedAlbum(Role::Viewer) => Err(Refusal::ReadOnlyAlbum),
@@ -326,7 +330,7 @@ mod tests {
     fn rename(entry: EntryKind, from: DirKind, to: DirKind) -> Result<RenamePlan, Refusal> {
         let target =
             RenameTarget { dir: to, name: b"x.jpg", same_directory: from == to, occupant: None, allow_trash: false };
-        plan_rename(RenameSource { dir: from, entry, linked: false }, target)
+        plan_rename(RenameSource { dir: from, entry, linked: false, passed: false }, target)
     }
 
     #[test]
@@ -426,7 +430,7 @@ mod tests {
             occupant: Some(foreign),
             allow_trash: false,
         };
-        let source = RenameSource { dir: DirKind::Local, entry: UNSENT, linked: false };
+        let source = RenameSource { dir: DirKind::Local, entry: UNSENT, linked: false, passed: false };
         assert_eq!(plan_rename(source, over), Err(Refusal::Foreign));
         let link = |entry, dir| {
             plan_link(
@@ -468,7 +472,7 @@ mod tests {
         let into = |dir, entry, occupant, allow_trash| {
             let target =
                 RenameTarget { dir: DirKind::Trash, name: b"x.jpg", same_directory: false, occupant, allow_trash };
-            plan_rename(RenameSource { dir, entry, linked: false }, target)
+            plan_rename(RenameSource { dir, entry, linked: false, passed: false }, target)
         };
         assert_eq!(plan_removal(UNCATEGORIZED, EntryKind::Photo, true), Ok(RemovalPlan::Trash));
         for allow_trash in [false, true] {
@@ -511,7 +515,7 @@ mod tests {
         let target =
             RenameTarget { dir: ALBUM, name: b"x.jpg", same_directory: false, occupant: None, allow_trash: false };
         for entry in [SENT, UNSENT] {
-            let source = RenameSource { dir: DirKind::Local, entry, linked: true };
+            let source = RenameSource { dir: DirKind::Local, entry, linked: true, passed: false };
             assert_eq!(plan_rename(source, target), Err(Refusal::AcrossTrees));
             let within = RenameTarget { dir: DirKind::Local, ..target };
             assert_eq!(plan_rename(source, within), Ok(RenamePlan::MoveLocal));
@@ -548,7 +552,7 @@ mod tests {
             let occupant = Some(occupant);
             let target =
                 RenameTarget { dir: DirKind::Local, name: b"x", same_directory: true, occupant, allow_trash: false };
-            plan_rename(RenameSource { dir: DirKind::Local, entry, linked: false }, target)
+            plan_rename(RenameSource { dir: DirKind::Local, entry, linked: false, passed: false }, target)
         };
         assert_eq!(onto(UNSENT, EntryKind::LocalDirectory), Err(Refusal::IsDirectory));
         assert_eq!(onto(EntryKind::LocalDirectory, UNSENT), Err(Refusal::NotDirectory));

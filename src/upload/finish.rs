@@ -1,6 +1,7 @@
 //! What follows once a photo is registered: its record, its place in the albums, the version it replaces, and what
 //! happened to its file meanwhile.
 
+use super::hash::is_in_place;
 use super::pair::{archive_places, load_clip};
 use super::parts::{Prepared, SealedMagic, Told};
 use super::sidecar::favor;
@@ -61,7 +62,8 @@ pub fn apply_registration(
     }
     let told: Option<Told> = load_blob(tx, row.no, UploadBlob::Told)?;
     favor(tx, file, told.and_then(|told| told.sidecar).as_ref(), now, dirty)?;
-    wake_waiting(tx, &row, file, &prepared, now)?;
+    wake_waiting(tx, &prepared, now)?;
+    tell_later(tx, &row, file)?;
     close_row(tx, row.clone(), file, now)?;
     if !becomes_photo {
         follow_up(tx, rules, &row, file, now, dirty)?;
@@ -272,12 +274,19 @@ pub(super) fn replace_version(
     now: Nanos,
     dirty: &mut Dirty,
 ) -> Result<(), StepError> {
+    if is_in_place(tx, row)? {
+        // What was put over it since takes its place now.
+        for later in tx.load_replacing(old)?.into_iter().filter(|later| later.ino != row.ino) {
+            tx.save_upload(&UploadRow { supersedes: Some(new), ..later })?;
+        }
+    }
     let others = tx.load_nodes_of_file(old)?;
     let kept: Vec<AlbumNo> = others
         .iter()
         .filter(|node| node.ino != row.ino && node.vault.is_none())
         .filter_map(|node| node.album)
         .collect();
+    let mut left = Vec::new();
     for member in tx.load_memberships(old)?.into_iter().filter(MemberRow::is_visible) {
         let album = tx.load_album(member.album)?.filter(|album| album.own && album.is_present());
         let Some(album) = album else { continue };
@@ -290,9 +299,11 @@ pub(super) fn replace_version(
             continue;
         }
         leave_album(tx, album.no, old, now, dirty)?;
-        if album.no != target {
-            add_photo(tx, new, album.no, now, dirty)?;
-        }
+        left.push(album.no);
+    }
+    // The old one has left all of them: its name is free in each.
+    for album in left.into_iter().filter(|album| *album != target) {
+        add_photo(tx, new, album, now, dirty)?;
     }
     if kept.is_empty() {
         tx.save_file_previous(old)?;
@@ -353,13 +364,19 @@ fn settle_node(
     }
 }
 
-/// Twins link to it now; later versions of the same file know what they replace.
-fn wake_waiting(tx: &Tx<'_>, row: &UploadRow, file: FileId, prepared: &Prepared, now: Nanos) -> Result<(), StepError> {
+/// Twins link to it now.
+fn wake_waiting(tx: &Tx<'_>, prepared: &Prepared, now: Nanos) -> Result<(), StepError> {
     for twin in tx.load_twins(&prepared.hash, prepared.kind())?.into_iter().filter(|twin| twin.stage == Stage::Twin) {
         tx.save_upload(&UploadRow { due: now.to_timestamp(), ..twin })?;
     }
+    Ok(())
+}
+
+/// Later versions of the same file take this one's place, where they were to take that of the one before it.
+pub(super) fn tell_later(tx: &Tx<'_>, row: &UploadRow, file: FileId) -> Result<(), StepError> {
     for later in tx.load_uploads_of(row.ino)?.into_iter().filter(|later| later.no.0 > row.no.0) {
-        if later.supersedes.is_none() && !later.stage.is_over() {
+        let follows = later.supersedes.is_none() || later.supersedes == row.supersedes;
+        if follows && !later.stage.is_over() {
             tx.save_upload(&UploadRow { supersedes: Some(file), ..later })?;
         }
     }

@@ -10,7 +10,7 @@ use crate::base::{FileId, FileKind, ParkReason, Part, ReadAt, Timestamp};
 use crate::crypto::{ContentHash, ContentHasher};
 use crate::media::live::Crc;
 use crate::media::{MediaKind, Sniffed};
-use crate::namespace::{Dirty, RecordFacts, path_of};
+use crate::namespace::{Dirty, RecordFacts, add_photo, is_called, name_photo, other_homes, path_of, relist, show_as};
 use crate::store::{FileRow, HalfOf, NodeKind, NodeRow, Rows, StoreResult, Tx, UploadBlob, UploadRow};
 use crate::tree::{Dedup, Stage};
 
@@ -150,8 +150,11 @@ fn plan(
     dedup: Dedup,
     is_claimed: impl Fn(crate::base::UploadNo) -> bool,
 ) -> Result<Plan, StepError> {
+    if is_behind_another_version(tx, row)? {
+        return Ok(Plan::Wait);
+    }
     if let Some(old) = row.supersedes
-        && tx.load_files_by_hash(&hashed.hash, hashed.kind())?.iter().any(|file| file.id == old)
+        && tx.load_files_by_hash(&hashed.hash, hashed.kind())?.iter().any(|file| file.id == old && !file.trashed)
     {
         return Ok(Plan::Unchanged(old));
     }
@@ -170,6 +173,9 @@ fn plan(
     if let Some(file) = find_other_half(tx, row, hashed)? {
         return Ok(Plan::Link(file));
     }
+    if is_equal_being_replaced(tx, row, hashed, dedup)? {
+        return Ok(Plan::Wait);
+    }
     let twins = tx.load_twins(&hashed.hash, hashed.kind())?;
     let mut earlier = twins.iter().filter(|twin| goes_first(twin, row, is_claimed(twin.no)));
     let same_name = |twin: &&UploadRow| {
@@ -187,26 +193,64 @@ fn goes_first(twin: &UploadRow, row: &UploadRow, is_claimed: bool) -> bool {
 }
 
 /// An own, live photo, not hidden, with these bytes, this type and (unless content alone counts) this name.
-fn find_equal(
-    rows: &Rows<'_>,
-    row: &UploadRow,
-    hashed: &Hashed,
-    dedup: Dedup,
-) -> Result<Option<FileId>, crate::store::StoreError> {
+fn find_equal(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -> StoreResult<Option<FileId>> {
+    for file in load_equal(rows, row, hashed, dedup)? {
+        // What was written here would change with it.
+        if !rows.is_being_replaced(file)? {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a photo with these bytes is one that new bytes are about to replace. What it is linked to is known once they
+/// have: they may turn out to be the same, or another drop entry keeps it where it is.
+fn is_equal_being_replaced(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -> StoreResult<bool> {
+    for file in load_equal(rows, row, hashed, dedup)? {
+        if rows.load_replacing(file)?.iter().any(|other| other.no != row.no && is_soon_over(other)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the photo that it takes the place of was rewritten in place, and that is not sent yet: it takes the place of
+/// what comes of that.
+fn is_behind_another_version(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<bool> {
+    let Some(old) = row.supersedes else { return Ok(false) };
+    for other in rows.load_replacing(old)? {
+        if other.ino != row.ino && is_soon_over(&other) && is_in_place(rows, &other)? && !is_in_place(rows, row)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether these are new bytes under the photo's own inode.
+pub(super) fn is_in_place(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<bool> {
+    Ok(rows.load_node(row.ino)?.is_some_and(|node| node.kind == NodeKind::Shadow))
+}
+
+/// What stands still, is still written, or waits itself is waited for by nobody.
+fn is_soon_over(row: &UploadRow) -> bool {
+    let moves = row.stage == Stage::Settling || (row.stage.is_under_way() && row.stage != Stage::Twin);
+    moves && !row.is_held() && row.parked.is_none()
+}
+
+fn load_equal(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -> StoreResult<Vec<FileId>> {
+    let mut equal = Vec::new();
     if is_kept_in_uncategorized(rows, row)? {
-        return Ok(None);
+        return Ok(equal);
     }
     for file in rows.load_files_by_hash(&hashed.hash, hashed.kind())? {
         // One that it could not be linked to before is no candidate again.
         let refused = row.stage != Stage::Linking && row.file == Some(file.id);
         let usable = file.own && !file.hidden && !file.trashed && Some(file.id) != row.supersedes && !refused;
-        // What was written here would change with it.
-        let usable = usable && !rows.is_being_replaced(file.id)?;
         if usable && is_live(rows, &file)? && (dedup == Dedup::Content || has_name(rows, &file, &hashed.title)?) {
-            return Ok(Some(file.id));
+            equal.push(file.id);
         }
     }
-    Ok(None)
+    Ok(equal)
 }
 
 /// A half found without a row: its live photo may be in Ente since before the rows were lost, and its other half gone.
@@ -241,7 +285,7 @@ fn hash_in_ente(rows: &Rows<'_>, file: FileId) -> Result<Option<String>, crate::
 /// New bytes for a photo that no album has: they stay beside it, whatever albums have of the same.
 fn is_kept_in_uncategorized(rows: &Rows<'_>, row: &UploadRow) -> Result<bool, crate::store::StoreError> {
     let Some(old) = row.supersedes else { return Ok(false) };
-    if rows.load_node(row.ino)?.is_none_or(|node| node.kind != NodeKind::Shadow) {
+    if !is_in_place(rows, row)? {
         return Ok(false);
     }
     for member in rows.load_memberships(old)?.into_iter().filter(crate::store::MemberRow::is_visible) {
@@ -305,13 +349,41 @@ fn leave_unchanged(
     let is_clip = node.content.is_some() && node.content == clip.as_ref().map(|clip| clip.no);
     let shown = if is_clip { clip } else { still };
     let content = shown.map(|content| content.no);
-    if node.kind == NodeKind::Shadow {
-        tx.delete_node(node.ino)?;
-    } else {
-        tx.save_node(&NodeRow { vault: None, file: Some(file), content, ..node })?;
-    }
     dirty.ino(row.ino);
-    Ok(())
+    if node.kind == NodeKind::Shadow || (become_member(tx, &node, file, now, dirty)? && !has_names(tx, &node)?) {
+        return Ok(tx.delete_node(node.ino)?);
+    }
+    Ok(tx.save_node(&NodeRow { vault: None, file: Some(file), content, ..node })?)
+}
+
+fn has_names(rows: &Rows<'_>, node: &NodeRow) -> StoreResult<bool> {
+    Ok(!rows.load_names_of(node.ino)?.is_empty())
+}
+
+/// Under a name in an album's directory the photo itself is shown, as a member of that album. Answers whether there was
+/// such a name.
+fn become_member(tx: &Tx<'_>, node: &NodeRow, file: FileId, now: Timestamp, dirty: &mut Dirty) -> StoreResult<bool> {
+    let mut found = false;
+    for name in tx.load_names_of(node.ino)? {
+        let Some(album) = tx.load_album_by_ino(name.parent)? else { continue };
+        found = true;
+        tx.delete_name(name.parent, &name.name)?;
+        dirty.name(name.parent, &name.name);
+        // What another device put into an album meanwhile has no place in Uncategorized.
+        let is_rest = album.own && !album.is_home();
+        if album.is_present() && (!is_rest || other_homes(tx, file, album.no)?.is_empty()) {
+            add_photo(tx, file, album.no, now.to_nanos(), dirty)?;
+            show_as(tx, album.no, file, &name.name, dirty)?;
+        }
+        match String::from_utf8(name.name) {
+            Ok(wanted) if !is_called(tx, file, wanted.as_bytes())? => {
+                name_photo(tx, file, &wanted, now.to_nanos(), dirty)?;
+            }
+            _ => {}
+        }
+    }
+    relist(tx, file, dirty)?;
+    Ok(found)
 }
 
 #[cfg(test)]

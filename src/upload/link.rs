@@ -10,8 +10,8 @@ use super::step::{Next, StepError, StepResult, load_blob};
 use super::transfer::album_error;
 use super::worker::Uploader;
 use crate::account::wrap_file_key;
-use crate::base::{AlbumId, AlbumKind, AlbumNo, ContentNo, FileId, FileKind};
-use crate::namespace::{directory_of, enter, relist, rename_photo, settle};
+use crate::base::{AlbumId, AlbumKind, AlbumNo, ContentNo, FileId, FileKind, Nanos};
+use crate::namespace::{Dirty, directory_of, enter, is_called, name_photo, other_homes, relist, settle, show_as};
 use crate::remote::RemoteError;
 use crate::store::{Counter, NodeKind, NodeRow, Tx, UploadBlob, UploadRow};
 use crate::tree::Stage;
@@ -25,7 +25,11 @@ impl Uploader {
     pub(super) async fn link(&self, row: &UploadRow) -> StepResult {
         let file = row.file.ok_or(StepError::Lost)?;
         if self.store().read(|rows| rows.is_being_replaced(file))? {
-            return self.upload_after_all(row);
+            // Decided anew: it waits for that, where that is soon over.
+            return self.advance(row, Stage::Hashed, |_, row| {
+                (row.file, row.sent) = (None, false);
+                Ok(())
+            });
         }
         // Changes of a photo go out in their order: a move that waits would take it away again.
         if self.store().read(|rows| rows.load_ops_of_file(file)).is_ok_and(|ops| !ops.is_empty()) {
@@ -123,6 +127,7 @@ impl Uploader {
                 // The name passes on to what takes the old one's place.
                 tx.clear_listing(album, file)?;
             }
+            super::finish::tell_later(tx, &row, file)?;
             enter(tx, album, file, dirty)?;
             settle(tx, album, file, dirty)?;
             favor(tx, file, told.sidecar.as_ref(), now, dirty)?;
@@ -132,13 +137,13 @@ impl Uploader {
                 let still = content.map(|no| tx.load_content(no)).transpose()?.flatten();
                 let moving = still.map(|still| tx.load_clip_of(&still)).transpose()?.flatten();
                 let names = tx.load_names_of(clip.ino)?;
-                pass_on(tx, &clip, album, file, moving.map(|moving| moving.no), dirty)?;
+                pass_on(tx, &clip, album, file, moving.map(|moving| moving.no), now, dirty)?;
                 super::finish::join_further(tx, &self.options.drops, &names, clip.ino, album, file, now, dirty)?;
                 let (stage, due) = (Stage::Registered, now.to_timestamp());
                 tx.save_upload(&UploadRow { stage, file: Some(file), due, target: Some(album), ..clip })?;
             }
             let content = half_content(tx, &row, content)?;
-            let is_entry = pass_on(tx, &row, album, file, content, dirty)?;
+            let is_entry = pass_on(tx, &row, album, file, content, now, dirty)?;
             (row.stage, row.file, row.due) = (Stage::Registered, Some(file), now.to_timestamp());
             row.target = Some(album);
             tx.save_upload(&row)?;
@@ -180,7 +185,8 @@ fn pass_on(
     album: AlbumNo,
     file: FileId,
     content: Option<ContentNo>,
-    dirty: &mut crate::namespace::Dirty,
+    now: Nanos,
+    dirty: &mut Dirty,
 ) -> Result<bool, StepError> {
     let Some(node) = tx.load_node(row.ino)?.filter(|node| node.vault == Some(row.vault)) else { return Ok(false) };
     let dir = tx.load_album(album)?.map(|album| directory_of(&album));
@@ -190,7 +196,10 @@ fn pass_on(
         tx.delete_name(name.parent, &name.name)?;
         dirty.name(name.parent, &name.name);
         tx.delete_node(node.ino)?;
-        rename_photo(tx, file, dirty)?;
+        call_as(tx, row, (album, file), &name.name, now, dirty)?;
+        if let Some(old) = row.supersedes {
+            relist(tx, old, dirty)?;
+        }
         return Ok(false);
     }
     dirty.ino(row.ino);
@@ -207,4 +216,27 @@ fn pass_on(
         return Ok(false);
     }
     Ok(true)
+}
+
+/// The album shows the photo as the file was called. One that came there by this, and is in no other, is called so from
+/// then on; one that albums show already keeps its name.
+fn call_as(
+    tx: &Tx<'_>,
+    row: &UploadRow,
+    (album, file): (AlbumNo, FileId),
+    name: &[u8],
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    tx.clear_listing(album, file)?;
+    relist(tx, file, dirty)?;
+    if is_called(tx, file, name)? {
+        return Ok(show_as(tx, album, file, name, dirty)?);
+    }
+    // What is found without its row may have another name in Ente since.
+    let is_new_there = row.sent && !row.adopted && other_homes(tx, file, album)?.is_empty();
+    match std::str::from_utf8(name) {
+        Ok(wanted) if is_new_there => Ok(name_photo(tx, file, wanted, now, dirty)?),
+        _ => Ok(()),
+    }
 }

@@ -6,20 +6,19 @@ use super::step::{Next, StepError, StepResult};
 use super::worker::Uploader;
 use crate::base::FileId;
 use crate::store::{UploadBlob, UploadRow};
+use crate::tree::Stage;
 use bytes::Bytes;
 use std::time::Instant;
 
 impl Uploader {
     /// `resumed`: the request may have been sent before this process began, or long ago.
     pub(super) async fn register(&self, row: &UploadRow, resumed: bool) -> StepResult {
-        if let Some(file) = row.file {
-            return self.finish(row, file);
-        }
         if resumed {
             // Another client may have replaced the photo since; then a replay would make a second one.
             self.pull.pull_since(Instant::now()).await.map_err(StepError::remote(Call::Register))?;
-            if let Some(file) = self.found_by_pull(row)? {
-                return self.finish(row, file);
+            if self.was_found(row)? {
+                self.note_over(row.no);
+                return Ok(Next::Again);
             }
         }
         let request = self.store().read(|rows| rows.load_upload_blob(row.no, UploadBlob::Request))?;
@@ -28,10 +27,11 @@ impl Uploader {
         self.finish(row, made.id)
     }
 
-    /// A pull recognises its own photos by their wrapped key and notes the number in the row.
-    pub(super) fn found_by_pull(&self, row: &UploadRow) -> Result<Option<FileId>, StepError> {
+    /// A pull recognises its own photos by their wrapped key and finishes their uploads. The number in the row alone says
+    /// nothing: it may be that of a photo which this one could not be linked to.
+    pub(super) fn was_found(&self, row: &UploadRow) -> Result<bool, StepError> {
         let now = self.store().read(|rows| rows.load_upload(row.no))?;
-        Ok(now.ok_or(StepError::Lost)?.file)
+        Ok(now.ok_or(StepError::Lost)?.stage == Stage::Registered)
     }
 
     fn finish(&self, row: &UploadRow, file: FileId) -> StepResult {

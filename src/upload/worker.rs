@@ -358,9 +358,7 @@ impl Uploader {
     }
 
     async fn compare(&self, row: &UploadRow, error: &StepError) -> bool {
-        if self.pull.pull_since(Instant::now()).await.is_ok()
-            && self.found_by_pull(row).is_ok_and(|file| file.is_some())
-        {
+        if self.pull.pull_since(Instant::now()).await.is_ok() && self.was_found(row).unwrap_or(false) {
             return true;
         }
         self.apply_answer(row, Answer::BackOff, &error.to_string())

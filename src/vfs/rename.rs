@@ -8,13 +8,13 @@ use super::link::settle_anew;
 use super::remove::{forget_entry, remove_directory};
 use crate::base::{AlbumNo, FileId, Ino, Nanos, Visibility};
 use crate::namespace::{
-    Destination, DirInfo, Dirty, Entry, EntryKey, Shown, add_photo, destination, is_below_trash, name_album,
+    Destination, DirInfo, Dirty, Entry, EntryKey, Shown, add_photo, destination, is_below_trash, is_called, name_album,
     name_photo, path_of, resolve_album, shelve_album, show_as, transfer_photo, untrash, withdraw_photo,
 };
 use crate::store::{AlbumRow, Change, MemberRow, NodeKind, NodeRow, Rows, StoreResult, Tx};
 use crate::tree::{
-    DirKind, NameClass, NameRules, Refusal, RenamePlan, RenameSource, RenameTarget, plan_removal, plan_rename,
-    split_name,
+    DirKind, EntryKind, NameClass, NameRules, Refusal, RenamePlan, RenameSource, RenameTarget, plan_removal,
+    plan_rename, split_name,
 };
 use std::time::Duration;
 
@@ -101,11 +101,12 @@ impl Vfs {
         if occupant.is_some() && mode == RenameMode::NoReplace {
             return Err(Refusal::Exists.into());
         }
-        let node = self.store().read(|rows| rows.load_node(entry.ino))?;
+        let (node, passed) = self.store().read(|rows| look_at(rows, &entry))?;
         let source = RenameSource {
             dir: from.kind,
             entry: self.entry_kind(&entry)?,
             linked: node.is_some_and(|node| node.linked),
+            passed,
         };
         let target = RenameTarget {
             dir: to.kind,
@@ -455,10 +456,14 @@ impl Vfs {
         if shown.into_iter().any(|listing| listing.name == rename.name) {
             return Ok(());
         }
-        if rename.entry.name[..] == *rename.name {
-            return Ok(show_as(tx, to, file, rename.name, dirty)?);
-        }
-        let title = self.title_of(tx, rename, file)?;
+        // A drop entry keeps its name when the photo gets another: it is called as the entry then.
+        let keeps_name = rename.entry.name[..] == *rename.name;
+        let title = match self.title_of(tx, rename, file) {
+            _ if keeps_name && is_called(tx, file, rename.name)? => None,
+            Err(VfsError::Refused(_)) if keeps_name => None,
+            title => Some(title?),
+        };
+        let Some(title) = title else { return Ok(show_as(tx, to, file, rename.name, dirty)?) };
         note_photo_name(tx, file, rename.now)?;
         Ok(name_photo(tx, file, &title, rename.now, dirty)?)
     }
@@ -473,6 +478,14 @@ impl Vfs {
         let path = self.store().read(|rows| path_of(rows, dir)).ok().flatten().unwrap_or_default();
         self.options.drops.find(&path).map_or_else(NameRules::default, |(drop, _)| drop.names.clone())
     }
+}
+
+/// The inode of what moves, and whether its photo is to get other bytes than it has.
+fn look_at(rows: &Rows<'_>, entry: &Entry) -> StoreResult<(Option<NodeRow>, bool)> {
+    let node = rows.load_node(entry.ino)?;
+    let EntryKey::LocalFile { photo: Some(file) } = entry.key else { return Ok((node, false)) };
+    let passed = rows.load_replacing(file)?.iter().any(|upload| upload.ino != entry.ino);
+    Ok((node, passed))
 }
 
 /// Clears the way. Answers whether a local inode lost its last name.
@@ -492,21 +505,18 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, settle: Duration, d
             Ok(false)
         }
         (EntryKey::Photo(file) | EntryKey::Clip(file), _) => {
-            // The album has it already, and keeps it.
-            if photo_of(rename.entry.key) != Some(file) {
-                plan_removal(rename.to.kind, occupant.key.kind(), false)?;
-                let album = rename.to.album.ok_or(VfsError::NotFound)?;
-                note(tx, &Change::Left { file, album }, rename.now)?;
-                withdraw_photo(tx, album, file, rename.now, dirty)?;
-            }
+            clear_photo(tx, rename, file, dirty)?;
             Ok(false)
         }
-        (EntryKey::LocalFile { photo }, _) => {
-            if let (Some(file), RenamePlan::MoveLocal) = (photo, rename.plan)
-                && rename.to.kind != DirKind::TrashFiles
-            {
-                supersede(tx, rename.entry.ino, file)?;
-                inherit(tx, occupant.ino, rename.entry.ino)?;
+        (EntryKey::LocalFile { photo }, plan) => {
+            let behind = find_behind(tx, rename)?;
+            match behind.or(photo).filter(|_| rename.to.kind != DirKind::TrashFiles) {
+                Some(file) if plan == RenamePlan::MoveLocal => {
+                    supersede(tx, rename.entry.ino, file)?;
+                    inherit(tx, occupant.ino, rename.entry.ino)?;
+                }
+                // Without what is in the way it would be in the way itself.
+                _ => behind.map_or(Ok(()), |file| clear_photo(tx, rename, file, dirty))?,
             }
             forget_entry(tx, &rename.to, occupant, is_open, settle, rename.now, dirty)
         }
@@ -521,6 +531,23 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, settle: Duration, d
 fn is_out_of_trash(rows: &Rows<'_>, rename: &Rename<'_>) -> StoreResult<bool> {
     let moves = rename.plan == RenamePlan::MoveLocal && rename.from.ino != rename.to.ino;
     Ok(moves && is_below_trash(rows, rename.from.ino)? && !is_below_trash(rows, rename.to.ino)?)
+}
+
+/// The photo whose place what is in the way was to take: it is behind it under the same name.
+fn find_behind(tx: &Tx<'_>, rename: &Rename<'_>) -> VfsResult<Option<FileId>> {
+    let Some(album) = rename.to.album else { return Ok(None) };
+    Ok(tx.find_member(album, rename.name)?)
+}
+
+fn clear_photo(tx: &Tx<'_>, rename: &Rename<'_>, file: FileId, dirty: &mut Dirty) -> VfsResult<()> {
+    // The album has it already, and keeps it.
+    if photo_of(rename.entry.key) == Some(file) {
+        return Ok(());
+    }
+    plan_removal(rename.to.kind, EntryKind::Photo, false)?;
+    let album = rename.to.album.ok_or(VfsError::NotFound)?;
+    note(tx, &Change::Left { file, album }, rename.now)?;
+    Ok(withdraw_photo(tx, album, file, rename.now, dirty)?)
 }
 
 fn photo_of(key: EntryKey) -> Option<FileId> {

@@ -4,7 +4,7 @@
 use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::local::LocalState;
-use crate::base::{UploadNo, VaultId};
+use crate::base::{FileId, UploadNo, VaultId};
 use crate::namespace::Dirty;
 use crate::spool::SpoolFile;
 use crate::store::{NodeRow, Tx, UploadRow};
@@ -63,16 +63,15 @@ impl Vfs {
         self.commit_start(state, &vault, superseded)?;
         let (ino, now, upload) = (state.node.ino, self.clock.now(), state.upload);
         let (node, made) = self.commit(&[], Some(ino), |tx, dirty| {
-            if let Some(upload) = upload {
-                end_superseded(tx, upload, now)?;
-            }
+            let taken_over = upload.map(|upload| end_superseded(tx, upload, now)).transpose()?.flatten();
             // The row knows what happened since it was opened: that its photo was registered, say.
             let node = tx.load_node(ino)?.unwrap_or_else(|| state.node.clone());
             let node = NodeRow { vault: Some(vault.id()), size: state.node.size, ..node };
             tx.save_node(&node)?;
             dirty.ino(ino);
             mark_names(tx, &node, dirty)?;
-            let row = UploadRow { supersedes: node.file, ..super::create::new_upload(&node, Stage::Writing, now) };
+            let supersedes = taken_over.or(node.file);
+            let row = UploadRow { supersedes, ..super::create::new_upload(&node, Stage::Writing, now) };
             let made = tx.insert_upload(&row)?;
             Ok((node, made))
         })?;
@@ -100,13 +99,14 @@ fn verdict_on(row: &UploadRow) -> Verdict {
 }
 
 /// What nothing was sent of ends, also where it never had a byte; what may have been sent must learn its outcome first.
-fn end_superseded(tx: &Tx<'_>, upload: UploadNo, now: crate::base::Timestamp) -> VfsResult<()> {
+/// Answers whose place what ended was to take.
+fn end_superseded(tx: &Tx<'_>, upload: UploadNo, now: crate::base::Timestamp) -> VfsResult<Option<FileId>> {
     let ends = |row: &UploadRow| matches!(verdict_on(row), Verdict::Supersede | Verdict::Write | Verdict::Stay);
-    if let Some(row) = tx.load_upload(upload)?.filter(ends) {
-        tx.save_upload(&UploadRow { stage: Stage::Removed, due: now, parked: None, ..row })?;
-        tx.save_upload_hash(upload, None)?;
-    }
-    Ok(())
+    let Some(row) = tx.load_upload(upload)?.filter(ends) else { return Ok(None) };
+    let taken_over = row.supersedes.filter(|_| !row.stage.is_over());
+    tx.save_upload(&UploadRow { stage: Stage::Removed, due: now, parked: None, ..row })?;
+    tx.save_upload_hash(upload, None)?;
+    Ok(taken_over)
 }
 
 /// A photo rewritten in place shows its new size under all its names.

@@ -86,7 +86,12 @@ impl Device {
     }
 
     pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
+        self.runtime.block_on(async {
+            let output = future.await;
+            // Of what was given up half-way a thread may still write: nobody looks before it is done.
+            let _ = tokio::task::spawn_blocking(|| ()).await;
+            output
+        })
     }
 
     /// Walks to a directory.

@@ -4,7 +4,7 @@ use crate::elsewhere::{Elsewhere, Place};
 use crate::operation::{Album, Dir, Op};
 use crate::photos::Content;
 use crate::remote::When;
-use crate::{check, check_refused};
+use crate::{check, check_live, check_refused};
 
 /// What the entry stands for was remembered as it was before: a rename into an album then left the photo where it was.
 #[test]
@@ -229,4 +229,196 @@ fn a_photo_renamed_and_written_over_keeps_its_new_name() {
     // Prepared, and not sent: nothing can be uploaded yet.
     let prepared = [Op::Write(x, "b.jpg", Content(1)), Op::Wait(15), Op::Down, Op::Upload, rename, Op::Up];
     check(&[&first[..], &prepared].concat());
+}
+
+/// It was uploaded a second time, as the photo was to be replaced: by the same bytes, or where another entry kept it.
+#[test]
+fn a_file_equal_to_a_photo_that_is_being_written_over_is_no_second_photo() {
+    let (x, y) = (Dir::Album(Album::X), Dir::Album(Album::Y));
+    let sent = [Op::Wait(15), Op::Work];
+    let first = [Op::MakeDropX, Op::MakeAlbum(Album::X), Op::MakeAlbum(Album::Y)];
+    let unchanged = [Op::Write(y, "a.jpg", Content(1)), Op::Wait(15), Op::Write(x, "a.jpg", Content(1))];
+    check(&[&first[..], &[Op::Write(x, "a.jpg", Content(1))], &sent, &unchanged].concat());
+    let kept = [Op::Write(Dir::Drop, "b.jpg", Content(0)), Op::Write(x, "b.jpg", Content(1))];
+    check(&[&first[..], &[Op::Write(Dir::DropX, "b.jpg", Content(0))], &sent, &kept].concat());
+}
+
+/// They were taken for those of the photo, which was in the trash.
+#[test]
+fn a_drop_entry_written_anew_after_its_photo_was_trashed_is_sent_again() {
+    let written = Op::Write(Dir::Drop, "a.jpg", Content(0));
+    let trashed = [Op::Other(Elsewhere::Trash(0)), Op::Pull];
+    check_live(&[&[written, Op::Wait(15), Op::Work][..], &trashed, &[written]].concat(), Content(0));
+}
+
+/// The photo took the entry's name in the album alone, and lost it with the next pull.
+#[test]
+fn a_drop_entry_that_goes_into_an_album_names_its_photo_where_that_is_called_otherwise() {
+    let y = Dir::Album(Album::Y);
+    check(&[
+        Op::MakeAlbum(Album::Y),
+        Op::Write(Dir::Drop, "a.jpg", Content(3)),
+        Op::Write(y, "a.jpg", Content(3)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Rename(y, "a.jpg", y, "b.jpg"),
+        Op::Rename(Dir::Drop, "a.jpg", y, "a.jpg"),
+    ]);
+}
+
+/// What another device put into it meanwhile had a link too few, and times that were not its own any more.
+#[test]
+fn an_album_whose_removal_is_refused_is_a_link_of_what_came_to_it() {
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::MakeAlbum(Album::Y),
+        Op::Write(Dir::Album(Album::Y), "a.jpg", Content(0)),
+        Op::Wait(15),
+        Op::Work,
+        Op::RemoveAlbum(Album::X),
+        Op::Other(Elsewhere::Add(0, Place::X)),
+        Op::Pull,
+    ]);
+}
+
+/// The file stayed as it was written, and the photo was behind it for good.
+#[test]
+fn a_rewritten_drop_entry_that_gets_its_old_bytes_in_an_album_is_its_photo_there() {
+    let y = Dir::Album(Album::Y);
+    check(&[
+        Op::MakeAlbum(Album::Y),
+        Op::Write(Dir::Drop, "a.jpg", Content(0)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Patch(Dir::Drop, "a.jpg", Content(1)),
+        Op::Rename(Dir::Drop, "a.jpg", y, "b.jpg"),
+        Op::Patch(y, "b.jpg", Content(0)),
+    ]);
+}
+
+/// It was taken for the photo as it is in Ente, and what had been written to that came back.
+#[test]
+fn a_file_renamed_over_a_photo_that_was_rewritten_takes_the_place_of_the_new_version() {
+    let x = Dir::Album(Album::X);
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::Write(Dir::Uncategorized, "b.jpg", Content(0)),
+        Op::Wait(15),
+        Op::Write(x, "b.jpg", Content(0)),
+        Op::Upload,
+        Op::Patch(Dir::Uncategorized, "b.jpg", Content(2)),
+        Op::Rename(x, "b.jpg", Dir::Uncategorized, "b.jpg"),
+    ]);
+}
+
+/// The album that the entry stands for had it with a suffix, beside the name that the old version had given up.
+#[test]
+fn a_new_version_of_a_drop_entry_has_the_name_of_the_one_before_in_every_album() {
+    let x = Dir::Album(Album::X);
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::Write(x, "b.jpg", Content(3)),
+        Op::Write(Dir::Drop, "b.jpg", Content(3)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Patch(Dir::Drop, "b.jpg", Content(0)),
+    ]);
+}
+
+/// The entry became the photo, which had other bytes by then: what the entry had was nowhere to be seen any more.
+#[test]
+fn a_drop_entry_whose_photo_is_being_rewritten_in_an_album_is_copied_there_not_moved() {
+    let y = Dir::Album(Album::Y);
+    let ops = [
+        Op::MakeAlbum(Album::Y),
+        Op::Write(Dir::Drop, "a.jpg", Content(3)),
+        Op::Write(y, "a.jpg", Content(3)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Rename(y, "a.jpg", y, "b.jpg"),
+        Op::Patch(y, "b.jpg", Content(0)),
+    ];
+    check_refused(&ops, Op::Rename(Dir::Drop, "a.jpg", y, "a.jpg"), libc::EXDEV);
+    check(&[&ops[..], &[Op::Write(y, "a.jpg", Content(3)), Op::Unlink(Dir::Drop, "a.jpg")]].concat());
+}
+
+/// It came out from behind the file that was renamed over, and had the name.
+#[test]
+fn a_photo_behind_a_file_that_something_is_renamed_over_goes_with_it() {
+    let x = Dir::Album(Album::X);
+    let two = [
+        Op::MakeAlbum(Album::X),
+        Op::Write(x, "b.jpg", Content(1)),
+        Op::Write(x, "a.jpg", Content(2)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(Dir::Drop, "c.jpg", Content(3)),
+        Op::Rename(Dir::Drop, "c.jpg", x, "b.jpg"),
+    ];
+    check(&[&two[..], &[Op::Rename(x, "a.jpg", x, "b.jpg")]].concat());
+    let over = [Op::Write(Dir::Drop, "d.jpg", Content(0)), Op::Rename(Dir::Drop, "d.jpg", x, "b.jpg")];
+    check(&[&two[..], &over].concat());
+}
+
+/// The pull that brought the photo's new name gave it a suffix, as if the file over it had been there first.
+#[test]
+fn a_photo_behind_a_file_that_is_renamed_over_it_keeps_its_name() {
+    let x = Dir::Album(Album::X);
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::Write(x, "b.jpg", Content(2)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(Dir::Uncategorized, "b.jpg", Content(0)),
+        Op::Rename(x, "b.jpg", x, "a.jpg"),
+        Op::Rename(Dir::Uncategorized, "b.jpg", x, "a.jpg"),
+        Op::Push,
+    ]);
+}
+
+/// The one that was being sent forgot whose place it was to take, when it was written anew.
+#[test]
+fn a_file_renamed_over_a_photo_and_written_anew_takes_its_place() {
+    let x = Dir::Album(Album::X);
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::Write(x, "a.jpg", Content(0)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(Dir::Drop, "b.jpg", Content(1)),
+        Op::Rename(Dir::Drop, "b.jpg", x, "a.jpg"),
+        Op::Wait(15),
+        Op::Down,
+        Op::Upload,
+        Op::Patch(x, "a.jpg", Content(2)),
+    ]);
+}
+
+/// The number of the photo that it could not be linked to was taken for that of its own: it was never registered.
+#[test]
+fn a_file_that_cannot_be_linked_to_a_photo_trashed_meanwhile_comes_to_ente() {
+    let first = [Op::Other(Elsewhere::Upload(Place::X, "b.jpg", Content(2))), Op::Work];
+    let then = [Op::Other(Elsewhere::Trash(0)), Op::Write(Dir::Drop, "b.jpg", Content(2))];
+    check_live(&[&first[..], &then].concat(), Content(2));
+}
+
+/// An album lost its place in it, and what was written had only one in Uncategorized.
+#[test]
+fn a_file_that_waits_for_a_photo_to_be_replaced_comes_to_the_album_it_goes_to_meanwhile() {
+    let y = Dir::Album(Album::Y);
+    check(&[
+        Op::MakeDropX,
+        Op::MakeAlbum(Album::Y),
+        Op::Write(Dir::Drop, "b.jpg", Content(0)),
+        Op::Write(y, "a.jpg", Content(2)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(y, "a.jpg", Content(0)),
+        Op::Rename(y, "a.jpg", y, "b.jpg"),
+        Op::Write(Dir::DropX, "a.jpg", Content(1)),
+        Op::Write(Dir::DropX, "b.jpg", Content(2)),
+        Op::Wait(15),
+        Op::Upload,
+        Op::Rename(Dir::DropX, "b.jpg", y, "a.jpg"),
+    ]);
 }

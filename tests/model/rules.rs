@@ -4,7 +4,7 @@ use crate::ente::Facts;
 use crate::operation::{Dir, Op};
 use crate::photos::Content;
 use crate::view::{Seen, View};
-use entefs::base::{AlbumKind, FileId, Ino};
+use entefs::base::{AlbumKind, FileId, Ino, Timestamp};
 use entefs::namespace::EntryKey;
 use entefs::store::AlbumRow;
 use entefs::tree::FixedPlace;
@@ -113,7 +113,7 @@ fn check_unlink(path: &str, before: &View, after: &View) -> Check {
     if after.get(path).is_some_and(|now| now.ino == gone.ino && gone.content.is_some()) {
         return Err(format!("{path} was removed, and is there"));
     }
-    let others = before.iter().any(|(at, seen)| at != path && seen.ino == gone.ino);
+    let others = before.iter().any(|(at, seen)| at != path && !at.starts_with("Trash/") && seen.ino == gone.ino);
     let to_uncategorized = |at: &str, seen: &Seen| {
         !others && matches!(gone.key, EntryKey::Photo(_)) && at.starts_with("Uncategorized/") && seen.ino == gone.ino
     };
@@ -154,8 +154,13 @@ fn check_rename(from: &str, to: &str, before: &View, after: &View) -> Check {
             return Err(format!("{path} {seen:?} is nowhere any more"));
         }
     }
+    // What a file that was in the way masked goes where the album's photos go.
+    let masked = |at: &str, seen: &Seen| {
+        let by_file = occupant.is_some_and(|occupant| matches!(occupant.key, EntryKey::LocalFile { .. }));
+        by_file && at.starts_with("Uncategorized/") && !before.values().any(|known| known.ino == seen.ino)
+    };
     let new_album = |at: &str| at.starts_with("Albums/") && at.matches('/').count() == 1 && !before.contains_key(at);
-    check_but(before, after, |at, seen| at == from || at == to || related(seen) || new_album(at))
+    check_but(before, after, |at, seen| at == from || at == to || related(seen) || masked(at, seen) || new_album(at))
 }
 
 fn check_touch(path: &str, seconds: i64, before: &View, after: &View) -> Check {
@@ -194,16 +199,15 @@ pub fn check_kept(before: &View, after: &View) -> Check {
             let moved_on = dir == "Uncategorized"
                 && after.iter().any(|(at, now)| !at.starts_with("Drop") && photo_of(now) == photo_of(seen));
             let shortened = path.contains(" (") && after.iter().any(|(at, now)| at.starts_with(dir) && same(seen, now));
-            if moved_on || shortened {
+            if moved_on || shortened || is_known_otherwise(path, seen, before, after) {
                 continue;
             }
             return Err(format!("{path} {seen:?} has gone by itself"));
         };
-        // Its name passed on to another version, and it is in an album by itself.
-        let is_home = |at: &str| !at.starts_with("Drop/") && !at.starts_with("Uncategorized/");
+        // Its name passed on to another version, and it is seen under another, or in an album by itself.
         let moved_on = path.starts_with("Uncategorized/")
             && photo_of(seen).is_some()
-            && after.iter().any(|(at, now)| is_home(at) && photo_of(now) == photo_of(seen));
+            && after.iter().any(|(at, now)| !at.starts_with("Drop/") && photo_of(now) == photo_of(seen));
         if !same_content(seen.content, now.content) && !moved_on && !is_next_version(path, seen, now, before) {
             return Err(format!("{path} was {seen:?}, and became {now:?} by itself"));
         }
@@ -212,6 +216,19 @@ pub fn check_kept(before: &View, after: &View) -> Check {
         }
     }
     Ok(())
+}
+
+/// A file in an album turned out to be a photo that albums show under another name: it is that one, and called so.
+fn is_known_otherwise(path: &str, seen: &Seen, before: &View, after: &View) -> bool {
+    let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+    let is_home = |at: &str| ["Albums/", "Favorites/", "Archive/"].iter().any(|list| at.starts_with(list));
+    let is_it = |at: &str, now: &Seen| {
+        at.rsplit_once('/').is_some_and(|(its, _)| its == dir)
+            && matches!(now.key, EntryKey::Photo(_))
+            && now.content == seen.content
+            && before.iter().any(|(at, known)| is_home(at) && photo_of(known) == photo_of(now))
+    };
+    seen.key == (EntryKey::LocalFile { photo: None }) && is_home(path) && after.iter().any(|(at, now)| is_it(at, now))
 }
 
 /// A drop entry was written over: its photo's place in the albums goes to what it has now (semantics 2.12).
@@ -291,10 +308,14 @@ pub fn check_members(view: &View, dir: &str, photos: &BTreeSet<FileId>, facts: &
     }
 }
 
+/// What `Trash/` shows.
+pub fn photos_in_trash(view: &View) -> BTreeSet<FileId> {
+    view.iter().filter(|(path, _)| path.starts_with("Trash/")).filter_map(|(_, seen)| photo_of(seen)).collect()
+}
+
 /// `Trash/` shows exactly these.
 pub fn check_trash(view: &View, photos: &BTreeSet<FileId>) -> Check {
-    let shown: BTreeSet<FileId> =
-        view.iter().filter(|(path, _)| path.starts_with("Trash/")).filter_map(|(_, seen)| photo_of(seen)).collect();
+    let shown = photos_in_trash(view);
     if shown == *photos { Ok(()) } else { Err(format!("Trash shows {shown:?}, and has {photos:?}")) }
 }
 
@@ -319,6 +340,10 @@ pub fn check_rest(view: &View, facts: &Facts) -> Check {
                     return Err(format!("{path} is called {:?} in Ente", photo.display_name()));
                 }
             }
+            // A file that was written into an album is the photo itself there (semantics 2.7).
+            EntryKey::LocalFile { photo: Some(file) } if !path.starts_with("Drop/") && !name.starts_with('.') => {
+                return Err(format!("{path} is a file beside its photo, {file:?}"));
+            }
             // New bytes under a temporary name stay here (semantics 2.4).
             EntryKey::LocalFile { photo: Some(_) } if name.starts_with('.') => {}
             EntryKey::LocalFile { photo: Some(file) } => {
@@ -336,13 +361,26 @@ pub fn check_rest(view: &View, facts: &Facts) -> Check {
     Ok(())
 }
 
-/// Tenet 1: what was accepted is in Ente, or still here because of its name.
-pub fn check_owed(owed: &HashMap<Ino, Content>, view: &View, facts: &Facts) -> Check {
-    for (ino, content) in owed {
+/// Bytes that were accepted, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Owed {
+    pub content: Content,
+    pub since: Timestamp,
+}
+
+/// Tenet 1: what was accepted is in Ente, or still here because of its name. In the trash only what went there since.
+pub fn check_owed(
+    owed: &HashMap<Ino, Owed>,
+    view: &View,
+    facts: &Facts,
+    trashed: &HashMap<FileId, Timestamp>,
+) -> Check {
+    for (ino, Owed { content, since }) in owed {
         let here = view
             .iter()
             .any(|(path, seen)| seen.ino == *ino && path.rsplit('/').next().is_some_and(|name| name.starts_with('.')));
-        if !here && !facts.photos.values().any(|photo| photo.content == *content) {
+        let counts = |file: &FileId| trashed.get(file).is_none_or(|seen| seen > since);
+        if !here && !facts.photos.iter().any(|(file, photo)| photo.content == *content && counts(file)) {
             return Err(format!("{content:?}, accepted as {ino:?}, is neither here nor in Ente"));
         }
     }

@@ -1,15 +1,15 @@
 //! One sequence: the account, the device, and what must hold after every operation.
 
 use crate::device::Device;
-use crate::elsewhere::act;
+use crate::elsewhere::{Elsewhere, act};
 use crate::ente::{Ente, Facts};
 use crate::operation::{Dir, Op};
 use crate::photos::Content;
-use crate::rules;
+use crate::rules::{self, Owed};
 use crate::view::{View, check_memo, walk};
 use entefs::account::AccountDir;
 use entefs::account::NoKeyring;
-use entefs::base::{FileId, FixedClock, Ino, Nanos, Timestamp};
+use entefs::base::{Clock, FileId, FixedClock, Ino, Nanos, Timestamp};
 use entefs::store::{OpKind, OpRow};
 use entefs::sync::{Reach, SyncError};
 use entefs::tree::Stage;
@@ -36,10 +36,12 @@ pub struct World {
     pulled: Option<Facts>,
     /// Another device changed something that was not pulled yet.
     foreign: bool,
-    /// Another device uploaded, so equal photos may come from two.
+    /// Another device uploaded or restored, so equal photos may come from two.
     doubles: bool,
     /// Bytes that were accepted under a name that is sent, by inode.
-    owed: HashMap<Ino, Content>,
+    owed: HashMap<Ino, Owed>,
+    /// When a photo was first seen in the trash.
+    trashed: HashMap<FileId, Timestamp>,
     _root: TempDir,
 }
 
@@ -66,6 +68,7 @@ impl World {
             foreign: false,
             doubles: false,
             owed: HashMap::new(),
+            trashed: HashMap::new(),
             _root: root,
         };
         world.device.wait(world.device.engine.sync.pull(Reach::New)).map_err(|error| error.to_string())?;
@@ -94,7 +97,7 @@ impl World {
             Outcome::Crashed => rules::check_same(&before, &self.view)?,
             Outcome::Elsewhere(done) => {
                 self.foreign |= done;
-                self.doubles |= done && matches!(op, Op::Other(crate::elsewhere::Elsewhere::Upload(..)));
+                self.doubles |= done && matches!(op, Op::Other(Elsewhere::Upload(..) | Elsewhere::Restore(..)));
                 rules::check_same(&before, &self.view)?;
             }
             Outcome::Nothing => rules::check_same(&before, &self.view)?,
@@ -228,6 +231,10 @@ impl World {
         check_memo(&self.device, &walk)?;
         self.device.kernel().check(&walk.entries, &walk.dirs)?;
         rules::check_links(&walk.view)?;
+        let now = self.clock.now();
+        let known = std::mem::take(&mut self.trashed);
+        let trashed = rules::photos_in_trash(&walk.view).into_iter();
+        self.trashed = trashed.map(|file| (file, known.get(&file).copied().unwrap_or(now))).collect();
         self.view = walk.view;
         Ok(())
     }
@@ -239,7 +246,7 @@ impl World {
         self.owed.retain(|ino, _| seen.contains(ino) || !were.contains(ino));
         if let (Op::Write(dir, name, content) | Op::Patch(dir, name, content), true) = (op, done) {
             let seen = self.view.get(&format!("{}/{name}", dir.path().join("/")));
-            self.owed.extend(seen.map(|seen| (seen.ino, content)));
+            self.owed.extend(seen.map(|seen| (seen.ino, Owed { content, since: self.clock.now() })));
         }
     }
 
@@ -310,8 +317,13 @@ impl World {
         let facts = self.ente.facts();
         rules::check_rest(&self.view, &facts)?;
         rules::check_links_at_rest(&self.view)?;
-        rules::check_owed(&self.owed, &self.view, &facts)?;
+        rules::check_owed(&self.owed, &self.view, &facts, &self.trashed)?;
         if self.doubles { Ok(()) } else { rules::check_no_doubles(&facts) }
+    }
+
+    /// Whether Ente has these bytes outside its trash.
+    pub fn has_live(&self, content: Content) -> bool {
+        self.ente.facts().photos.values().any(|photo| photo.content == content && !photo.trashed)
     }
 
     /// For a person who looks at a failure.
@@ -321,8 +333,11 @@ impl World {
             .iter()
             .map(|(path, seen)| format!("  {path}: {:?} {:?} {:?}", seen.ino, seen.key, seen.content))
             .collect();
-        let troubles = self.device.engine.store().read(|rows| rows.load_ops()).map(|ops| format!("{ops:#?}"));
-        format!("{}\nserver: {:#?}\npending: {troubles:?}", names.join("\n"), self.ente.facts())
+        let waiting = self.device.engine.store().read(|rows| {
+            let uploads = rows.load_all_uploads()?.into_iter().filter(|row| !row.stage.is_over());
+            Ok((rows.load_ops()?, uploads.collect::<Vec<_>>()))
+        });
+        format!("{}\nserver: {:#?}\nwaiting: {waiting:#?}", names.join("\n"), self.ente.facts())
     }
 }
 
