@@ -39,7 +39,7 @@ pub use members::{
     settle, show_as,
 };
 pub use ops::{
-    ALBUM_DELAY, add_photo, delete_album, edit_photo, leave_album, make_album, move_photo, name_album, name_photo,
+    ALBUM_DELAY, add_photo, delete_album, edit_photo, leave_album, make_album_at, move_photo, name_album, name_photo,
     other_homes, restore_photo, shelve_album, special_album, transfer_photo, trash_in_ente, withdraw_photo,
 };
 pub use path::{directory_of, path_of};

@@ -3,7 +3,7 @@
 use super::change::Dirty;
 use super::members::{enter, leave, name_album_directory, rename_photo};
 use super::path::directory_of;
-use crate::base::{AlbumKind, AlbumNo, FileId, Nanos, Timestamp, Visibility};
+use crate::base::{AlbumKind, AlbumNo, FileId, Ino, Nanos, Timestamp, Visibility};
 use crate::crypto::CollectionKey;
 use crate::store::{AlbumRow, AlbumState, MemberRow, NewAlbum, NewOp, OpKind, Rows, StoreError, StoreResult, Tx};
 use crate::tree::FixedPlace;
@@ -29,6 +29,19 @@ pub fn make_album(
         AlbumKind::Uncategorized => FixedPlace::Uncategorized.ino(),
         AlbumKind::Album | AlbumKind::Folder => tx.next_ino()?,
     };
+    make_album_at(tx, ino, kind, name, due, now, dirty)
+}
+
+/// [`make_album`], whose directory has this number.
+pub fn make_album_at(
+    tx: &Tx<'_>,
+    ino: Ino,
+    kind: AlbumKind,
+    name: &str,
+    due: Timestamp,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> StoreResult<AlbumNo> {
     let key = CollectionKey::random();
     let album = tx.insert_album(&NewAlbum {
         remote: None,

@@ -170,6 +170,8 @@ pub enum RenamePlan {
     TrashInEnte,
     /// The photo comes out of Ente's trash, into this album.
     Restore,
+    /// A directory of the file manager's trash becomes an album in this list: its photos join it.
+    RestoreAlbum(Visibility),
     /// The album goes to another list: it is archived, hidden, or shown again, and named if its name is another.
     ShelveAlbum(Visibility),
 }
@@ -186,6 +188,7 @@ pub fn plan_rename(source: RenameSource, target: RenameTarget<'_>) -> Result<Ren
             DirKind::Local | DirKind::TrashFiles | DirKind::Album(AlbumKind::Album | AlbumKind::Folder) => {
                 Ok(RenamePlan::MoveLocal)
             }
+            DirKind::AlbumList(list) if source.dir == DirKind::TrashFiles => Ok(RenamePlan::RestoreAlbum(list)),
             DirKind::AlbumList(_) => Err(Refusal::AcrossTrees),
             _ => Err(Refusal::FixedPlace),
         },
@@ -394,6 +397,16 @@ mod tests {
         assert_eq!(rename(album, DirKind::SharedList, LIST), Err(Refusal::Foreign));
         assert_eq!(rename(album, DirKind::SharedList, DirKind::SharedList), Err(Refusal::Foreign));
         assert_eq!(rename(album, LIST, ALBUM), Err(Refusal::AcrossTrees));
+    }
+
+    #[test]
+    fn a_directory_of_the_file_managers_trash_is_an_album_again() {
+        let directory = EntryKind::LocalDirectory;
+        let restored = |visibility| Ok(RenamePlan::RestoreAlbum(visibility));
+        assert_eq!(rename(directory, DirKind::TrashFiles, LIST), restored(Visibility::Visible));
+        assert_eq!(rename(directory, DirKind::TrashFiles, ARCHIVE), restored(Visibility::Archived));
+        assert_eq!(rename(directory, DirKind::TrashFiles, DirKind::Local), Ok(RenamePlan::MoveLocal));
+        assert_eq!(rename(directory, DirKind::TrashFiles, DirKind::SharedList), Err(Refusal::FixedPlace));
     }
 
     /// "rename or `link` between `Shared/` and own albums. Own photo: as between own albums, where the role allows;

@@ -6,9 +6,9 @@ use super::handles::Handle;
 use super::local::{LocalFile, LocalState};
 use super::lookup::Found;
 use super::open::Opened;
-use crate::base::{AlbumKind, Ino, Timestamp, Visibility};
-use crate::namespace::{DirInfo, Dirty, FILE_TRAFFIC, shelve_album};
-use crate::store::{NodeKind, NodeRow, Tx, UploadRow};
+use crate::base::{AlbumKind, Ino, Nanos, Timestamp, Visibility};
+use crate::namespace::{ALBUM_DELAY, DirInfo, Dirty, FILE_TRAFFIC, make_album_at, shelve_album};
+use crate::store::{AlbumRow, NodeKind, NodeRow, Tx, UploadRow};
 use crate::tree::{DirKind, Refusal, Stage, check_new_directory, check_new_file};
 use std::time::Instant;
 
@@ -82,25 +82,14 @@ impl Vfs {
     }
 
     /// `mkdir Albums/X`: shown at once, made in Ente with its first photo or a little later (semantics 3).
-    fn make_album(&self, parent: Ino, visibility: Visibility, name: &[u8]) -> VfsResult<Found> {
-        let title = String::from_utf8(name.to_vec()).map_err(|_| VfsError::Refused(Refusal::InvalidName))?;
+    fn make_album(&self, parent: Ino, list: Visibility, name: &[u8]) -> VfsResult<Found> {
         let now = self.clock.now_nanos();
-        let due = now.to_timestamp().saturating_add(crate::namespace::ALBUM_DELAY);
-        let ino = self.commit(&[(parent, name)], None, |tx, dirty| {
-            if tx.is_album_name_taken(parent, name)? {
-                return Err(Refusal::Exists.into());
-            }
-            let album = crate::namespace::make_album(tx, AlbumKind::Album, &title, due, now, dirty)?;
-            tx.save_album_shown(album, parent, name)?;
-            dirty.album(album);
-            let made = tx.load_album(album)?.ok_or(VfsError::NotFound)?;
-            if visibility != Visibility::Visible {
-                shelve_album(tx, &made, visibility, name, now, dirty)?;
-            }
-            Ok(made.ino)
+        let album = self.commit(&[(parent, name)], None, |tx, dirty| {
+            let ino = tx.next_ino()?;
+            new_album(tx, ino, parent, list, name, now, dirty)
         })?;
         self.bells.ops.ring();
-        self.found(ino)
+        self.found(album.ino)
     }
 
     fn new_node(&self, kind: NodeKind, maker: Maker) -> VfsResult<NodeRow> {
@@ -112,6 +101,31 @@ impl Vfs {
             ..NodeRow::new(ino, kind, maker.mode & 0o7777, self.clock.now_nanos())
         })
     }
+}
+
+/// An album in the list `parent`, which is `list`; `ino`: its directory's number.
+pub(super) fn new_album(
+    tx: &Tx<'_>,
+    ino: Ino,
+    parent: Ino,
+    list: Visibility,
+    name: &[u8],
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> VfsResult<AlbumRow> {
+    let title = String::from_utf8(name.to_vec()).map_err(|_| VfsError::Refused(Refusal::InvalidName))?;
+    if tx.is_album_name_taken(parent, name)? {
+        return Err(Refusal::Exists.into());
+    }
+    let due = now.to_timestamp().saturating_add(ALBUM_DELAY);
+    let album = make_album_at(tx, ino, AlbumKind::Album, &title, due, now, dirty)?;
+    tx.save_album_shown(album, parent, name)?;
+    dirty.album(album);
+    let made = tx.load_album(album)?.ok_or(VfsError::NotFound)?;
+    if list != Visibility::Visible {
+        shelve_album(tx, &made, list, name, now, dirty)?;
+    }
+    Ok(made)
 }
 
 /// The upload of a fresh spool file.
@@ -131,7 +145,7 @@ pub(super) fn check_free(tx: &Tx<'_>, dir: &DirInfo, name: &[u8]) -> VfsResult<(
 }
 
 /// A directory's times say that its names changed.
-pub(super) fn touch_directory(tx: &Tx<'_>, dir: Ino, now: crate::base::Nanos, dirty: &mut Dirty) -> VfsResult<()> {
+pub(super) fn touch_directory(tx: &Tx<'_>, dir: Ino, now: Nanos, dirty: &mut Dirty) -> VfsResult<()> {
     if let Some(node) = tx.load_node(dir)? {
         tx.save_node(&NodeRow { mtime: now, ctime: now, ..node })?;
         dirty.ino(dir);

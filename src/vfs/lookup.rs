@@ -80,9 +80,12 @@ impl Vfs {
     }
 
     /// # Errors
-    /// As [`Self::lookup`].
+    /// As [`Self::lookup`]; [`VfsError::Stale`] for a directory that is gone, as of [`Self::getattr`].
     pub fn opendir(&self, ino: Ino) -> VfsResult<()> {
-        self.namespace.begin_listing(ino).map_err(|error| self.distrust(error))
+        self.namespace.begin_listing(ino).map_err(|error| match error {
+            NamespaceError::NotDirectory => VfsError::Stale,
+            error => self.distrust(error),
+        })
     }
 
     pub fn releasedir(&self, ino: Ino) {

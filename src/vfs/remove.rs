@@ -9,7 +9,7 @@ use crate::namespace::{
 };
 use crate::store::{Change, Kept, NodeKind, NodeRow, Tx, UploadRow};
 use crate::tree::{
-    EntryKind, Event, NameClass, OnDelete, Refusal, RemovalPlan, Stage, Verdict, on_event, plan_removal,
+    EntryKind, Event, FixedPlace, NameClass, OnDelete, Refusal, RemovalPlan, Stage, Verdict, on_event, plan_removal,
 };
 use std::time::Duration;
 
@@ -100,8 +100,10 @@ impl Vfs {
         if let Some(node) = node.as_ref().filter(|_| nameless && self.on_delete(&path) == OnDelete::Uncategorize) {
             self.leave_with_entry(tx, node, now, dirty)?;
         }
-        let plain = self.name_rules(dir.ino).classify(&entry.name) == NameClass::Plain;
-        if nameless && plain && node.is_some_and(|node| node.file.is_none() && node.size > 0) {
+        // What a file manager notes of its trash is nobody's photo.
+        let counts = dir.ino != FixedPlace::TrashInfo.ino()
+            && self.name_rules(dir.ino).classify(&entry.name) == NameClass::Plain;
+        if nameless && counts && node.is_some_and(|node| node.file.is_none() && node.size > 0) {
             let weight = self.pass_brake(tx, 1, now.to_timestamp())?;
             tx.insert_change(now.to_timestamp(), weight, &Change::FileRemoved { ino: entry.ino, path })?;
         }

@@ -32,8 +32,8 @@ pub(super) struct Rename<'a> {
     pub(super) entry: Entry,
     pub(super) to: DirInfo,
     pub(super) name: &'a [u8],
-    occupant: Option<Entry>,
-    plan: RenamePlan,
+    pub(super) occupant: Option<Entry>,
+    pub(super) plan: RenamePlan,
     pub(super) now: Nanos,
 }
 
@@ -76,15 +76,30 @@ impl Vfs {
             self.sibling(&rename.from, &rename.entry)?
         };
         self.check_sibling(&rename, sibling.as_ref())?;
+        let entries = self.handed_over(&rename, sibling.as_ref())?;
         self.apply_rename(&rename)?;
-        if rename.plan == RenamePlan::HandOver {
-            let entries = [Some(rename.entry.ino), sibling.as_ref().map(Sibling::ino)];
-            entries.into_iter().flatten().try_for_each(|ino| self.forget_nameless(ino))?;
+        for ino in entries {
+            if self.store().read(|rows| rows.load_names_of(ino))?.is_empty() {
+                self.forget_nameless(ino)?;
+            }
         }
         self.echo(sibling, renamed(new_parent, new_name));
         self.bells.uploads.ring();
         self.bells.ops.ring();
         Ok(())
+    }
+
+    /// The entries of this machine that become photos' own inodes, or may.
+    fn handed_over(&self, rename: &Rename<'_>, sibling: Option<&Sibling>) -> VfsResult<Vec<Ino>> {
+        let entry = rename.entry.ino;
+        match rename.plan {
+            RenamePlan::HandOver => Ok([Some(entry), sibling.map(Sibling::ino)].into_iter().flatten().collect()),
+            RenamePlan::RestoreAlbum(_) => {
+                let names = self.store().read(|rows| rows.load_names(entry))?;
+                Ok(names.into_iter().map(|name| name.ino).collect())
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     fn look_up_rename<'a>(
@@ -163,7 +178,13 @@ impl Vfs {
         })
     }
 
-    fn apply_plan(&self, tx: &Tx<'_>, rename: &Rename<'_>, settle: Duration, dirty: &mut Dirty) -> VfsResult<()> {
+    pub(super) fn apply_plan(
+        &self,
+        tx: &Tx<'_>,
+        rename: &Rename<'_>,
+        settle: Duration,
+        dirty: &mut Dirty,
+    ) -> VfsResult<()> {
         match (rename.plan, rename.entry.key) {
             (RenamePlan::MoveLocal, _) => self.move_local(tx, rename, settle, dirty),
             (RenamePlan::HandOver, EntryKey::LocalFile { photo: Some(file) }) => {
@@ -193,6 +214,9 @@ impl Vfs {
                 self.restore(tx, rename, file, dirty)
             }
             (RenamePlan::TrashAlbum, EntryKey::Album(album)) => self.trash_whole(tx, rename, album, settle, dirty),
+            (RenamePlan::RestoreAlbum(list), EntryKey::LocalDirectory) => {
+                self.restore_album(tx, rename, list, settle, dirty)
+            }
             (RenamePlan::ShelveAlbum(visibility), EntryKey::Album(album)) => {
                 let album = tx.load_album(album)?.ok_or(VfsError::NotFound)?;
                 self.shelve(tx, rename, &album, visibility, dirty)

@@ -2,14 +2,18 @@
 //! and journal included. And into Ente's trash and out of it (3, 4.2).
 
 use super::Vfs;
+use super::create::new_album;
 use super::error::{VfsError, VfsResult};
 use super::journal::note;
 use super::link::settle_anew;
 use super::rename::Rename;
-use crate::base::{AlbumKind, AlbumNo, FileId, Nanos};
-use crate::namespace::{Dirty, EntryKey, Trashing, restore_photo, show_as, trash_album, trash_in_ente, trash_photo};
-use crate::store::{AlbumRow, Change, MemberRow, Rows, Tx};
-use crate::tree::{Refusal, split_name};
+use crate::base::{AlbumKind, AlbumNo, FileId, Ino, Nanos, Visibility};
+use crate::namespace::{
+    DirInfo, Dirty, Entry, EntryKey, Trashing, current_upload, restore_photo, show_as, trash_album, trash_in_ente,
+    trash_photo,
+};
+use crate::store::{AlbumRow, Change, MemberRow, NameRow, Rows, Tx};
+use crate::tree::{DirKind, Refusal, RenamePlan, split_name};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -54,6 +58,37 @@ impl Vfs {
         let weight = self.pass_brake(tx, self.album_weight(tx, album.no, at)?, at)?;
         tx.insert_change(at, weight, &Change::AlbumRemoved { album: album.no })?;
         Ok(trash_album(tx, rename.name, &self.trashing(&album, rename), dirty)?)
+    }
+
+    /// A directory of entries is an album again: each photo joins it, and what is not sent lies in it.
+    pub(super) fn restore_album(
+        &self,
+        tx: &Tx<'_>,
+        rename: &Rename<'_>,
+        list: Visibility,
+        settle: Duration,
+        dirty: &mut Dirty,
+    ) -> VfsResult<()> {
+        let (dir, now) = (rename.entry.ino, rename.now);
+        tx.delete_name(rename.from.ino, &rename.entry.name)?;
+        tx.delete_node(dir)?;
+        dirty.name(rename.from.ino, &rename.entry.name);
+        // It keeps its number: the kernel, which moves it itself, goes on to know what it is.
+        let album = new_album(tx, dir, rename.to.ino, list, rename.name, now, dirty)?;
+        let from = DirInfo { ino: dir, kind: DirKind::Local, album: None, parent: rename.from.ino };
+        let kind = DirKind::Album(album.kind);
+        let to = DirInfo { ino: dir, kind, album: Some(album.no), parent: rename.to.ino };
+        for NameRow { name, ino, .. } in tx.load_names(dir)? {
+            // The other half of a live photo goes with the first.
+            if tx.find_name(dir, &name)?.is_none() {
+                continue;
+            }
+            let (key, plan) = homecoming(tx, ino)?;
+            let entry = Entry { name: name[..].into(), ino, key };
+            let one = Rename { from: from.clone(), entry, to: to.clone(), name: &name, occupant: None, plan, now };
+            self.apply_plan(tx, &one, settle, dirty)?;
+        }
+        Ok(())
     }
 
     /// `mv` into `Trash/`: out of all albums, under the name that was asked for.
@@ -122,6 +157,17 @@ impl Vfs {
         let (file_mode, dir_mode) = (defaults.file_mode, defaults.dir_mode);
         Trashing { from, dir: rename.to.ino, file_mode, dir_mode, now: rename.now }
     }
+}
+
+/// What an entry in the trash is, and how it goes into an album: as by `mv`.
+fn homecoming(rows: &Rows<'_>, ino: Ino) -> VfsResult<(EntryKey, RenamePlan)> {
+    let node = rows.load_node(ino)?.ok_or(VfsError::NotFound)?;
+    if node.kind.is_directory() {
+        return Ok((EntryKey::LocalDirectory, RenamePlan::MoveLocal));
+    }
+    let is_sent = node.file.is_some() && current_upload(rows, ino)?.is_none();
+    let plan = if is_sent { RenamePlan::HandOver } else { RenamePlan::MoveLocal };
+    Ok((EntryKey::LocalFile { photo: node.file }, plan))
 }
 
 fn is_in_foreign_album(rows: &Rows<'_>, file: FileId) -> VfsResult<bool> {

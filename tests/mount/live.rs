@@ -139,7 +139,10 @@ fn with_sizes(packed: &[u8], object: &[u8], sizes: [usize; 2]) -> Vec<u8> {
 #[test]
 fn a_live_photo_is_linked_and_trashed_as_a_whole() {
     let Some((world, still, clip)) = world_with_one(Packing::Stored) else { return };
-    let (device, client) = (world.mounted(), world.client());
+    let (mut device, client) = (world.device(), world.client());
+    // An album counts as many removals.
+    device.set_options("removal_limit=off");
+    device.mount();
     let (trip, later) = (device.path("Albums/Trip"), device.path("Albums/Later"));
     fs::hard_link(trip.join("IMG_1.MOV"), later.join("IMG_1.MOV")).expect("one more album");
     let seen = |dir: &Path, name: &str| fs::metadata(dir.join(name)).map(|found| (found.ino(), found.nlink()));
@@ -160,6 +163,13 @@ fn a_live_photo_is_linked_and_trashed_as_a_whole() {
     assert!(fs::read(trash.join("IMG_1.MOV")).expect("it reads there") == clip);
     run(Command::new("mv").args(["IMG_1.HEIC", "IMG_1.MOV"]).arg(&later).current_dir(&trash));
     assert_eq!((sorted(&later), sorted(&trash)), (vec!["IMG_1.HEIC".into(), "IMG_1.MOV".into()], vec![]));
+    device.wait_idle();
+    assert_eq!(Vec::from_iter(&client.photo("IMG_1.HEIC").albums), ["Later", "Trip"]);
+    check(&device, "Albums/Later/IMG_1.MOV", &clip);
+    fs::rename(&later, trash.join("Later")).expect("the whole album");
+    assert_eq!((sorted(&trash.join("Later")), later.exists()), (vec!["IMG_1.HEIC".into(), "IMG_1.MOV".into()], false));
+    fs::rename(trash.join("Later"), &later).expect("and back");
+    assert_eq!(sorted(&later), ["IMG_1.HEIC", "IMG_1.MOV"]);
     device.wait_idle();
     assert_eq!(Vec::from_iter(&client.photo("IMG_1.HEIC").albums), ["Later", "Trip"]);
     check(&device, "Albums/Later/IMG_1.MOV", &clip);

@@ -1,6 +1,6 @@
 //! The whole tree (semantics 1 and 3): archived, hidden and shared albums, names of any kind, facts as attributes.
 
-use crate::common::{World, await_that, jpeg, sorted};
+use crate::common::{Client, World, await_that, jpeg, sorted};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -262,6 +262,98 @@ fn a_file_managers_trash_takes_photos_out_of_albums_and_gives_them_back() {
     fs::rename(trash.join("files/late.jpg"), device.path("Drop/A/late.jpg")).expect("and back");
     device.wait_idle();
     assert_eq!(client.photos().len(), 3);
+}
+
+/// "A directory moved there gives up its photos, then the emptied album." Moved back, it is an album again.
+#[test]
+fn an_album_comes_back_from_a_file_managers_trash_as_a_whole() {
+    let Some(world) = World::start() else { return };
+    let (mut device, client) = (world.device(), world.client());
+    // An album counts as many removals: two of them are more than so few photos allow.
+    device.set_options("removal_limit=off");
+    device.mount();
+    let (album, bytes) = (device.path("Albums/A"), jpeg(75, 40_000));
+    fs::create_dir_all(device.path("Drop/A")).expect("a directory");
+    for (name, photo) in [("x.jpg", &bytes), ("y.jpg", &jpeg(76, 3000))] {
+        fs::write(device.path("Drop/A").join(name), photo).expect("a photo");
+    }
+    fs::create_dir(device.path("Albums/B")).expect("an album");
+    device.wait_idle();
+    fs::hard_link(album.join("x.jpg"), device.path("Albums/B/x.jpg")).expect("in two albums");
+    fs::write(album.join("notes.txt"), b"not for Ente").expect("a file of this machine");
+    fs::create_dir(album.join("Sub")).expect("a directory of this machine");
+    fs::write(album.join("Sub/z.jpg"), jpeg(77, 3000)).expect("a photo");
+    device.wait_idle();
+    let trash = device.path(&format!(".Trash-{}/files", rustix::process::geteuid().as_raw()));
+    fs::rename(&album, trash.join("A")).expect("into the trash");
+    device.wait_idle();
+    assert_eq!(
+        (client.album_names(), sorted(&device.path("Uncategorized"))),
+        (names(["A - Sub", "B"]), names(["y.jpg"]))
+    );
+    assert_eq!(refused(fs::rename(trash.join("A"), device.path("Shared/A"))), libc::EPERM);
+    fs::rename(trash.join("A"), &album).expect("and back");
+    let check = |album: &Path| {
+        assert_eq!(sorted(album), ["Sub", "notes.txt", "x.jpg", "y.jpg"]);
+        assert!(fs::read(album.join("x.jpg")).expect("it reads") == bytes);
+        await_that("both links", || fs::metadata(album.join("x.jpg")).is_ok_and(|found| found.nlink() == 2));
+        assert_eq!(fs::read(album.join("notes.txt")).expect("it reads"), b"not for Ente");
+        assert_eq!((sorted(&trash), sorted(&device.path("Uncategorized"))), (names([]), names([])));
+    };
+    check(&album);
+    device.wait_idle();
+    assert_eq!((albums_of(client, "x.jpg"), albums_of(client, "y.jpg")), (names(["A", "B"]), names(["A"])));
+    // In one go, into another list under another name.
+    fs::rename(&album, trash.join("A")).expect("into the trash");
+    fs::rename(trash.join("A"), device.path("Archive/Old")).expect("restored elsewhere");
+    let archived = device.path("Archive/Old");
+    check(&archived);
+    device.wait_idle();
+    assert_eq!((albums_of(client, "x.jpg"), albums_of(client, "y.jpg")), (names(["B", "Old"]), names(["Old"])));
+    assert_eq!(albums_of(client, "z.jpg"), names(["Old - Sub"]));
+    device.remount();
+    assert_eq!(
+        (sorted(&archived), sorted(&device.path("Albums"))),
+        (names(["Sub", "notes.txt", "x.jpg", "y.jpg"]), names(["A - Sub", "B", "Old - Sub"]))
+    );
+}
+
+fn names<const N: usize>(names: [&str; N]) -> Vec<String> {
+    names.map(String::from).to_vec()
+}
+
+fn albums_of(client: &Client, photo: &str) -> Vec<String> {
+    client.photo(photo).albums.iter().cloned().collect()
+}
+
+/// What a file manager notes of its trash does not count for the brake: held back, a note would speak of a photo that is
+/// not there.
+#[test]
+fn a_file_managers_notes_do_not_count_as_removals() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.device();
+    device.set_options("removal_limit=2/10m");
+    device.mount();
+    fs::create_dir(device.path("Drop/A")).expect("a directory");
+    for number in 0..3 {
+        fs::write(device.path(&format!("Drop/A/{number}.jpg")), jpeg(number, 3000)).expect("a photo");
+    }
+    device.wait_idle();
+    let trash = device.path(&format!(".Trash-{}", rustix::process::geteuid().as_raw()));
+    let note = |number| trash.join(format!("info/{number}.jpg.trashinfo"));
+    let trashed = |number| trash.join(format!("files/{number}.jpg"));
+    let photo = |number| device.path(&format!("Albums/A/{number}.jpg"));
+    for number in 0..3 {
+        fs::write(note(number), b"[Trash Info]").expect("noted first, as file managers do");
+        let moved = fs::rename(photo(number), trashed(number));
+        assert_eq!(moved.is_ok(), number < 2, "the third is one too many");
+    }
+    fs::remove_file(note(2)).expect("its note goes again, also while removals are held back");
+    for number in 0..2 {
+        fs::rename(trashed(number), photo(number)).expect("restored");
+        fs::remove_file(note(number)).expect("and its note goes");
+    }
+    assert_eq!((sorted(&trash.join("info")), sorted(&device.path("Albums/A")).len()), (names([]), 3));
 }
 
 /// "`Timeline/<yyyy>/<yyyy-mm>/`: by capture date: read-only relative symlinks."
