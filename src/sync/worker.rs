@@ -28,7 +28,7 @@ impl Sync {
             bell.listen(move || notify.notify_one());
         }
         let pulls = Arc::clone(&self).pull_loop(options, asked, uploader);
-        tokio::join!(pulls, self.push_loop(pushed));
+        tokio::join!(pulls, self.push_loop(options, pushed));
     }
 
     async fn pull_loop(self: Arc<Self>, options: SyncOptions, asked: Arc<Notify>, uploader: Arc<Uploader>) {
@@ -62,14 +62,15 @@ impl Sync {
         Ok(())
     }
 
-    async fn push_loop(self: Arc<Self>, pushed: Arc<Notify>) {
+    async fn push_loop(self: Arc<Self>, options: SyncOptions, pushed: Arc<Notify>) {
         let mut failures = 0;
         loop {
             let began = Instant::now();
             let wait = match self.push().await {
                 Ok(next) => {
                     failures = 0;
-                    next.map_or(Duration::from_secs(300), |due| due.since(self.clock.now()))
+                    // An album whose first photo went elsewhere after all rings no bell.
+                    next.map_or(options.poll, |due| due.since(self.clock.now()))
                 }
                 Err(error) => {
                     tracing::warn!(%error, "changes could not be pushed");

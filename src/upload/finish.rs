@@ -9,7 +9,7 @@ use super::step::{StepError, forget_prepared, load_blob};
 use crate::base::{AlbumNo, ContentNo, FileId, FileKind, Ino, Nanos, Part};
 use crate::namespace::{
     Destination, Dirty, add_photo, destination, directory_of, leave_album, move_photo, name_photo, path_of, relist,
-    resolve_album,
+    resolve_album, show_as,
 };
 use crate::store::{
     ContentRow, Counter, FileFacts, Label, MemberRow, NameRow, NewContent, NodeKind, NodeRow, Place, RawMagic,
@@ -55,7 +55,7 @@ pub fn apply_registration(
         replace_version(tx, &row, old, file, target, now, dirty)?;
         name_as_old(tx, old, file, &prepared, now, dirty)?;
     }
-    settle_node(tx, &row, node, in_album, &content, &prepared, target, dirty)?;
+    settle_node(tx, &row, node, in_album.clone(), &content, &prepared, target, dirty)?;
     relist(tx, file, dirty)?;
     if let Some(old) = row.supersedes {
         relist(tx, old, dirty)?;
@@ -65,8 +65,10 @@ pub fn apply_registration(
     wake_waiting(tx, &prepared, now)?;
     tell_later(tx, &row, file)?;
     close_row(tx, row.clone(), file, now)?;
-    if !becomes_photo {
-        follow_up(tx, rules, &row, file, now, dirty)?;
+    match in_album {
+        Some(name) => follow_into(tx, rules, &name, target, file, now, dirty)?,
+        None if !becomes_photo => follow_up(tx, rules, &row, file, now, dirty)?,
+        None => {}
     }
     if let Some(clip) = clip {
         join_further(tx, rules, &clip_names, clip.ino, target, file, now, dirty)?;
@@ -193,14 +195,15 @@ fn save_own_facts(tx: &Tx<'_>, no: ContentNo, node: Option<&NodeRow>) -> Result<
     Ok(tx.save_content_owner(no, Some(node.mode), node.uid, node.gid)?)
 }
 
-/// The name that the file has in the directory of its album, or of somebody else's, if it was written there.
+/// The name that the file has in the directory of its album, or of another one, if it was written there, or put there
+/// while its request was under way.
 fn album_name(tx: &Tx<'_>, names: &[NameRow], target: AlbumNo) -> Result<Option<NameRow>, StepError> {
     let dir = tx.load_album(target)?.map(|album| directory_of(&album));
     if let Some(name) = names.iter().find(|name| Some(name.parent) == dir) {
         return Ok(Some(name.clone()));
     }
     for name in names {
-        if tx.load_album_by_ino(name.parent)?.is_some_and(|album| !album.own) {
+        if tx.load_album_by_ino(name.parent)?.is_some_and(|album| !album.own || album.is_present()) {
             return Ok(Some(name.clone()));
         }
     }
@@ -416,6 +419,25 @@ pub(super) fn follow_up(
         tx.save_node_album(node.ino, Some(album))?;
     }
     name_as_file(tx, rules, &name, file, now, dirty)
+}
+
+/// The photo goes where its file was put in the albums meanwhile, and is called so.
+fn follow_into(
+    tx: &Tx<'_>,
+    rules: &DropRules,
+    name: &NameRow,
+    target: AlbumNo,
+    file: FileId,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> Result<(), StepError> {
+    // Somebody else's is joined by its further names.
+    let Some(album) = tx.load_album_by_ino(name.parent)?.filter(|album| album.own) else { return Ok(()) };
+    if album.no != target {
+        move_photo(tx, file, target, album.no, now, dirty)?;
+    }
+    name_as_file(tx, rules, name, file, now, dirty)?;
+    Ok(show_as(tx, album.no, file, &name.name, dirty)?)
 }
 
 fn name_as_file(

@@ -6,7 +6,7 @@ use super::finish::replace_version;
 use super::pair::load_clip;
 use super::parts::Hashed;
 use super::sidecar::favor;
-use super::step::{Next, StepError, StepResult, load_blob};
+use super::step::{Next, StepError, StepResult, end_if_removed, load_blob};
 use super::transfer::album_error;
 use super::worker::Uploader;
 use crate::account::wrap_file_key;
@@ -110,9 +110,9 @@ impl Uploader {
 
     /// The photo cannot be linked: it is in the trash, say. Its bytes are here, so they go up.
     fn upload_after_all(&self, row: &UploadRow) -> StepResult {
-        self.advance(row, Stage::Hashed, |_, row| {
+        self.advance(row, Stage::Hashed, |tx, row| {
             row.sent = false;
-            Ok(())
+            end_if_removed(tx, row)
         })
     }
 

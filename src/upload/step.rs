@@ -124,6 +124,15 @@ impl Uploader {
     }
 }
 
+/// Removed while a request was out that made no photo: nothing is left to do (semantics 4.3).
+pub(super) fn end_if_removed(tx: &Tx<'_>, row: &mut UploadRow) -> Result<(), StepError> {
+    if !row.sent && tx.load_node(row.ino)?.is_none() {
+        row.stage = Stage::Removed;
+        tx.save_upload_hash(row.no, None)?;
+    }
+    Ok(())
+}
+
 /// The same upload at the same stage, and nobody put it off or aside.
 fn is_same_step(now: &UploadRow, then: &UploadRow) -> bool {
     now.stage == then.stage && now.vault == then.vault && now.parked.is_none() && now.since == then.since

@@ -7,7 +7,7 @@ use super::isolate::Isolated;
 use super::lanes::{LARGE, Places};
 use super::opened::OpenedFiles;
 use super::seal::Draft;
-use super::step::{Next, StepError, StepResult, forget_prepared};
+use super::step::{Next, StepError, StepResult, end_if_removed, forget_prepared};
 use super::{AlbumMaker, Pull};
 use crate::base::sync::{Bell, Mutex};
 use crate::base::{Clock, DailySpan, ParkReason, Timestamp, UploadNo};
@@ -392,6 +392,7 @@ impl Uploader {
                 }
                 Answer::Park(reason) => (row.parked, row.since) = (Some(reason), now),
             }
+            end_if_removed(tx, &mut row)?;
             tx.save_upload_blob(row.no, UploadBlob::Detail, Some(detail.as_bytes()))?;
             tx.save_upload(&row)?;
             dirty.ino(row.ino);

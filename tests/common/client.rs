@@ -50,12 +50,18 @@ pub struct Photo {
 
 struct Album {
     id: AlbumId,
+    visibility: i64,
     kind: AlbumKind,
     name: String,
     key: CollectionKey,
 }
 
 impl Photo {
+    /// As it is called now.
+    pub fn name(&self) -> &str {
+        self.public.get("editedName").and_then(Value::as_str).unwrap_or(&self.title)
+    }
+
     /// When it was taken, as Ente's apps show it: seconds of the epoch.
     pub fn taken(&self) -> i64 {
         let time = |record: &Map<String, Value>, key: &str| record.get(key).and_then(Value::as_i64);
@@ -111,7 +117,9 @@ impl Client {
         let key = self.keys.open_collection_key(album).expect("our own album");
         let name = open_collection_name(album, &key).expect("our own album");
         let name = String::from_utf8(name).expect("tests give albums UTF-8 names");
-        Album { id: album.id, kind: AlbumKind::from_wire(&album.kind), name, key }
+        let settings = open_magic(&key, album.magic_metadata.as_ref());
+        let visibility = settings.get("visibility").and_then(Value::as_i64).unwrap_or(0);
+        Album { id: album.id, kind: AlbumKind::from_wire(&album.kind), name, visibility, key }
     }
 
     /// Names of the live albums, special ones left out; two of one name are two.
@@ -135,6 +143,19 @@ impl Client {
                 return latest.into_values().filter(|row| !row.is_deleted).collect();
             }
         }
+    }
+
+    /// The live albums: each one's directory in a mount, but for the suffixes of equal names, and its photos.
+    pub fn albums(&self) -> Vec<(String, BTreeSet<FileId>)> {
+        let list = |album: &Album| match (album.kind, album.visibility) {
+            (AlbumKind::Uncategorized | AlbumKind::Favorites, _) => String::new(),
+            (_, 0) => "Albums/".into(),
+            (_, 1) => "Archive/".into(),
+            _ => "Hidden/".into(),
+        };
+        let photos = |album: &Album| self.members(album).iter().map(|file| file.id).collect();
+        let albums = self.live_albums();
+        albums.iter().map(|album| (list(album) + &shown(album), photos(album))).collect()
     }
 
     /// Every live photo, each once.
@@ -174,6 +195,12 @@ impl Client {
             plain.extend_from_slice(&part);
         }
         plain
+    }
+
+    /// How many photos the account has outside the trash, as its server counts them, in an album or not.
+    pub fn file_count(&self) -> u64 {
+        let count = self.wait(self.remote.fetch_details()).file_count;
+        count.and_then(|count| count.try_into().ok()).expect("the server counts")
     }
 
     /// IDs of what lies in the trash.

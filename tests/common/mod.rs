@@ -5,6 +5,7 @@
 //! that only a hanging program reaches.
 
 mod account;
+mod cable;
 mod client;
 mod device;
 mod live;
@@ -16,12 +17,13 @@ mod takeout;
 mod world;
 
 pub use account::PASSWORD;
+pub use cable::{Cable, Line};
 pub use client::Client;
 pub use device::{Device, Kill};
 pub use live::{Packing, apple_jpeg, apple_movie, dated_jpeg, movie, zip};
 pub use picture::{hash_text, jpeg, jpeg_of};
 pub use random::Random;
-pub use system::{Scratch, close, has_program, is_root, number, run, skip, sorted};
+pub use system::{Scratch, close, has_program, is_root, number, run, skip, sorted, try_sorted};
 pub use takeout::{Library, takeout};
 pub use world::{EMAIL, World};
 

@@ -96,9 +96,13 @@ impl Drop for Scratch {
 /// The names in a directory, in order.
 #[track_caller]
 pub fn sorted(dir: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    try_sorted(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()))
+}
+
+/// The same where it may be gone.
+pub fn try_sorted(dir: &Path) -> io::Result<Vec<String>> {
+    let name = |entry: io::Result<std::fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = std::fs::read_dir(dir)?.map(name).collect::<io::Result<_>>()?;
     names.sort();
-    names
+    Ok(names)
 }

@@ -1,6 +1,7 @@
 //! The server, one account on it, and where everything lies.
 
-use super::account::{CODE, sign_in, sign_up};
+use super::account::{code, sign_in, sign_up};
+use super::cable::Cable;
 use super::client::Client;
 use super::device::Device;
 use super::system::can_mount;
@@ -14,7 +15,10 @@ pub const EMAIL: &str = "ada@example.org";
 
 /// Dropped last to first: devices of a test go before their world.
 pub struct World {
+    /// `None` where another server is under test.
     server: Option<Server>,
+    endpoint: String,
+    email: String,
     runtime: Runtime,
     account: Client,
     devices: AtomicUsize,
@@ -28,24 +32,44 @@ impl World {
         can_mount().then(Self::unmounted)
     }
 
+    /// The same on the server that `ENTEFS_TEST_ENDPOINT` names, if it does: for tests that need nothing of a server
+    /// but the API. `ENTEFS_TEST_OTT` is the code of addresses that end in `ENTEFS_TEST_OTT_SUFFIX`.
+    #[track_caller]
+    pub fn start_anywhere() -> Option<Self> {
+        let Ok(endpoint) = std::env::var("ENTEFS_TEST_ENDPOINT") else { return Self::start() };
+        let suffix = std::env::var("ENTEFS_TEST_OTT_SUFFIX").unwrap_or_else(|_| "@example.org".into());
+        let unique = u32::from_le_bytes(entefs::crypto::random());
+        let email = format!("mount-{unique}{suffix}");
+        can_mount().then(|| Self::new(runtime(), root(), None, endpoint.trim_end_matches('/'), &email))
+    }
+
     /// The same, for tests that mount nothing.
     pub fn unmounted() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = runtime.expect("a runtime");
-        let root = tempfile::Builder::new().prefix("entefs-test-").tempdir().expect("a temporary directory");
-        let options = ServerOptions { code: Some(CODE.into()), ..ServerOptions::new(root.path().join("server")) };
+        let (runtime, root) = (runtime(), root());
+        let options = ServerOptions { code: Some(code()), ..ServerOptions::new(root.path().join("server")) };
         let server = runtime.block_on(Server::start(options)).expect("a server");
-        let opened = runtime.block_on(sign_up(server.base_url(), &root.path().join("account"), EMAIL));
-        let account = Client::new(runtime.handle().clone(), server.base_url(), opened);
-        Self { server: Some(server), runtime, account, devices: AtomicUsize::new(0), root }
+        let endpoint = server.base_url().to_owned();
+        Self::new(runtime, root, Some(server), &endpoint, EMAIL)
+    }
+
+    fn new(runtime: Runtime, root: TempDir, server: Option<Server>, endpoint: &str, email: &str) -> Self {
+        let opened = runtime.block_on(sign_up(endpoint, &root.path().join("account"), email));
+        let account = Client::new(runtime.handle().clone(), endpoint, opened);
+        let (endpoint, email) = (endpoint.to_owned(), email.to_owned());
+        Self { server, endpoint, email, runtime, account, devices: AtomicUsize::new(0), root }
     }
 
     pub fn server(&self) -> &Server {
-        self.server.as_ref().expect("it runs until the world ends")
+        self.embedded().expect("it is not another one's, and runs until the world ends")
+    }
+
+    /// The embedded server, if that is the one under test.
+    pub fn embedded(&self) -> Option<&Server> {
+        self.server.as_ref()
     }
 
     pub fn endpoint(&self) -> &str {
-        self.server().base_url()
+        &self.endpoint
     }
 
     /// A directory of the test's own.
@@ -88,8 +112,15 @@ impl World {
     pub fn device_at(&self, root: &Path) -> Device {
         let number = self.devices.fetch_add(1, Ordering::Relaxed) + 1;
         let device = Device::new(root, &self.path(&format!("mnt{number}")));
-        self.runtime.block_on(sign_in(self.endpoint(), &device.state, EMAIL));
+        self.runtime.block_on(sign_in(self.endpoint(), &device.state, &self.email));
         device
+    }
+
+    /// A device that reaches the server by a cable of its own. Not mounted yet.
+    pub fn device_on_cable(&self) -> (Device, Cable) {
+        let (device, cable) = (self.empty_device(), Cable::lay(&self.runtime, self.endpoint()));
+        self.runtime.block_on(sign_in(cable.endpoint(), &device.state, &self.email));
+        (device, cable)
     }
 
     /// A device and its mount.
@@ -103,6 +134,15 @@ impl World {
     pub fn fail_nth(&self, method: Method, path: &str, nth: u32, when: When, outcome: Outcome) {
         self.server().fail_next(Fault { path: path.into(), method, nth, when, outcome });
     }
+}
+
+fn runtime() -> Runtime {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime")
+}
+
+fn root() -> TempDir {
+    tempfile::Builder::new().prefix("entefs-test-").tempdir().expect("a temporary directory")
 }
 
 impl Drop for World {

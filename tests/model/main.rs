@@ -49,8 +49,7 @@ static TEMPLATE: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let root = tempfile::tempdir().expect("a temporary directory");
     let state = root.path().join("state");
     runtime().block_on(async {
-        let options =
-            ServerOptions { code: Some(account::CODE.into()), ..ServerOptions::new(root.path().join("server")) };
+        let options = ServerOptions { code: Some(account::code()), ..ServerOptions::new(root.path().join("server")) };
         let server = Server::start(options).await.expect("a server");
         account::sign_up(server.base_url(), &state, "ada@example.org").await;
         server.shutdown().await;

@@ -422,3 +422,42 @@ fn a_file_that_waits_for_a_photo_to_be_replaced_comes_to_the_album_it_goes_to_me
         Op::Rename(Dir::DropX, "b.jpg", y, "a.jpg"),
     ]);
 }
+
+/// It was shown beside the photo that it became, or the photo under its old name.
+#[test]
+fn a_file_that_goes_into_an_album_while_its_request_is_out_is_its_photo_there() {
+    let (x, y) = (Dir::Album(Album::X), Dir::Album(Album::Y));
+    for (from, to, name) in [(Dir::Drop, x, "a.jpg"), (Dir::Drop, x, "b.jpg"), (x, y, "a.jpg"), (x, x, "b.jpg")] {
+        // One of these calls is the one that makes the photo.
+        for call in 0..12 {
+            check(&[
+                Op::MakeAlbum(Album::X),
+                Op::MakeAlbum(Album::Y),
+                Op::Write(from, "a.jpg", Content(1)),
+                Op::Wait(15),
+                Op::Fail(call, When::After),
+                Op::Upload,
+                Op::Rename(from, "a.jpg", to, name),
+            ]);
+        }
+    }
+}
+
+/// It was tried for ever, and what was sent of it was sent each time anew.
+#[test]
+fn a_file_removed_while_its_request_is_out_ends_where_that_is_refused() {
+    let x = Dir::Album(Album::X);
+    for call in 0..12 {
+        check(&[
+            Op::MakeAlbum(Album::X),
+            Op::Wait(15),
+            Op::Work,
+            Op::Write(x, "a.jpg", Content(1)),
+            Op::Wait(15),
+            Op::Fail(call, When::Before),
+            Op::Upload,
+            Op::Unlink(x, "a.jpg"),
+            Op::Other(Elsewhere::DeleteAlbum(Place::X)),
+        ]);
+    }
+}

@@ -325,6 +325,15 @@ fn is_name_of(shown: &str, name: &str) -> bool {
     suffix.is_some_and(|suffix| suffix.is_empty() || (suffix.starts_with(" (") && suffix.ends_with(')')))
 }
 
+/// A file of an album's directory that is a photo stands for it; a drop's is beside it.
+fn is_shown_twice(view: &View, path: &str, file: FileId) -> bool {
+    let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+    let is_there = |(at, seen): (&String, &Seen)| {
+        at.rsplit_once('/').is_some_and(|(other, _)| other == dir) && seen.key == EntryKey::Photo(file)
+    };
+    !path.starts_with("Drop/") && view.iter().any(is_there)
+}
+
 /// Nothing waits: what is seen is what Ente has.
 pub fn check_rest(view: &View, facts: &Facts) -> Check {
     for (path, seen) in view {
@@ -346,6 +355,9 @@ pub fn check_rest(view: &View, facts: &Facts) -> Check {
             }
             // New bytes under a temporary name stay here (semantics 2.4).
             EntryKey::LocalFile { photo: Some(_) } if name.starts_with('.') => {}
+            EntryKey::LocalFile { photo: Some(file) } if is_shown_twice(view, path, file) => {
+                return Err(format!("{path}: {file:?} is in the same album under another name"));
+            }
             EntryKey::LocalFile { photo: Some(file) } => {
                 let photo = facts.photos.get(&file).ok_or_else(|| format!("{path}: {file:?} is not in Ente"))?;
                 if seen.content != Some(photo.content) {
