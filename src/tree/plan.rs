@@ -26,6 +26,8 @@ pub enum Refusal {
     InvalidName,
     Exists,
     NotEmpty,
+    /// A program has it open for writing: what it will write belongs to the file as it is now.
+    BeingWritten,
     IsDirectory,
     NotDirectory,
 }

@@ -114,6 +114,7 @@ fn errno_of_refusal(refusal: Refusal) -> (i32, Loudness) {
         Refusal::InvalidName => (libc::EINVAL, Loudness::Info),
         Refusal::Exists => (libc::EEXIST, Loudness::Debug),
         Refusal::NotEmpty => (libc::ENOTEMPTY, Loudness::Info),
+        Refusal::BeingWritten => (libc::EBUSY, Loudness::Info),
         Refusal::IsDirectory => (libc::EISDIR, Loudness::Debug),
         Refusal::NotDirectory => (libc::ENOTDIR, Loudness::Debug),
     }

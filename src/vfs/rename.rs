@@ -131,7 +131,16 @@ impl Vfs {
             allow_trash: self.options.allow_trash,
         };
         let plan = plan_rename(source, target)?;
+        if plan == RenamePlan::HandOver {
+            self.check_not_written(entry.ino)?;
+        }
         Ok(Rename { from, entry, to, name: new_name, occupant, plan, now: self.clock.now_nanos() })
+    }
+
+    /// A file that becomes a photo's entry ends: what a writer adds afterwards would be nowhere.
+    fn check_not_written(&self, ino: Ino) -> VfsResult<()> {
+        let is_written = self.files.with_open(ino, |state| state.is_some_and(|state| state.writers > 0));
+        if is_written { Err(Refusal::BeingWritten.into()) } else { Ok(()) }
     }
 
     /// The bytes and a record with the new path, durable before the name is (semantics 2.5).

@@ -108,26 +108,37 @@ fn a_file_that_is_made_and_cannot_be_shown_is_not_left_open() {
     assert_eq!(upload_of(device, ino).stage, Stage::Settling);
 }
 
-/// A drop entry that becomes its photo, or is removed, while somebody reads it: its row goes with the last handle.
+/// What was written into it afterwards would have been in no file any more.
 #[test]
-fn an_entry_that_is_read_while_its_name_goes_leaves_no_row() {
-    let written =
-        [Op::MakeAlbum(Album::Y), Op::Write(Dir::Drop, "a.jpg", Content(0)), Op::Write(Dir::Drop, "b.jpg", Content(1))];
-    let mut world = world(&[&written[..], &SENT].concat());
+fn a_drop_entry_that_is_open_for_writing_becomes_no_photo_of_an_album() {
+    let mut world = world(&[&[Op::MakeAlbum(Album::Y), Op::Write(Dir::Drop, "a.jpg", Content(0))][..], &SENT].concat());
     let device = &mut world.device;
     let (drop, y) = (device.dir(&["Drop"]).expect("it is there"), device.dir(&["Albums", "Y"]).expect("so is this"));
-    let open = |device: &Device, name: &[u8]| {
-        let ino = device.vfs.lookup(drop, name).expect("it is listed").attr.ino;
+    let move_it = |device: &Device| device.vfs.rename(drop, b"a.jpg", y, b"a.jpg", RenameMode::Replace);
+    let ino = device.vfs.lookup(drop, b"a.jpg").expect("it is listed").attr.ino;
+    let fh = device.vfs.open(ino, true).expect("it opens").fh;
+    assert_eq!(move_it(device).expect_err("it is being written").errno().0, libc::EBUSY);
+    device.vfs.write(fh, 0, Content(2).bytes()).expect("there is room");
+    device.vfs.flush(fh, false).expect("the bytes are durable");
+    device.vfs.release(fh).expect("closed");
+    move_it(device).expect("nobody has it open");
+    let moved = device.vfs.lookup(y, b"a.jpg").expect("it is there now").attr.ino;
+    assert!(device.read(moved).expect("it reads").starts_with(Content(2).bytes()), "with what was written");
+}
+
+/// A drop entry that is removed while somebody has it open: its row goes with the last handle.
+#[test]
+fn an_entry_that_is_open_while_its_name_goes_leaves_no_row() {
+    let mut world = world(&[&[Op::Write(Dir::Drop, "b.jpg", Content(1))][..], &SENT].concat());
+    let device = &mut world.device;
+    let drop = device.dir(&["Drop"]).expect("it is there");
+    let open = |device: &Device| {
+        let ino = device.vfs.lookup(drop, b"b.jpg").expect("it is listed").attr.ino;
         device.vfs.open(ino, true).expect("it opens").fh
     };
-    let fh = open(device, b"a.jpg");
-    device.vfs.rename(drop, b"a.jpg", y, b"a.jpg", RenameMode::Replace).expect("it becomes its photo");
-    assert_eq!(nameless_files(device), 1, "somebody has it open");
-    device.vfs.release(fh).expect("closed");
-    assert_eq!(nameless_files(device), 0);
-    let fh = open(device, b"b.jpg");
+    let fh = open(device);
     device.vfs.unlink(drop, b"b.jpg").expect("it is removed");
-    assert_eq!((fh > 0, nameless_files(device)), (true, 1));
+    assert_eq!((fh > 0, nameless_files(device)), (true, 1), "somebody has it open");
     device.crash();
     assert_eq!(nameless_files(device), 0, "nobody has it open any more");
 }
