@@ -32,7 +32,7 @@ pub fn make_album(
     make_album_at(tx, ino, kind, name, due, now, dirty)
 }
 
-/// [`make_album`], whose directory has this number.
+/// `make_album`, whose directory has this number.
 pub fn make_album_at(
     tx: &Tx<'_>,
     ino: Ino,
