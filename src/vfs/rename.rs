@@ -6,10 +6,11 @@ use super::error::{VfsError, VfsResult};
 use super::journal::{note, note_entry, note_move, note_photo_name};
 use super::link::settle_anew;
 use super::remove::{forget_entry, remove_directory};
+use super::trash::{handed_over_from, is_out_of_trash};
 use crate::base::{AlbumNo, FileId, Ino, Nanos, Visibility};
 use crate::namespace::{
-    Destination, DirInfo, Dirty, Entry, EntryKey, Shown, add_photo, destination, is_below_trash, is_called, name_album,
-    name_photo, path_of, resolve_album, shelve_album, show_as, transfer_photo, untrash, withdraw_photo,
+    Destination, DirInfo, Dirty, Entry, EntryKey, Shown, add_photo, destination, is_called, name_album, name_photo,
+    path_of, resolve_album, shelve_album, show_as, transfer_photo, untrash, withdraw_photo,
 };
 use crate::store::{AlbumRow, Change, MemberRow, NodeKind, NodeRow, Rows, StoreResult, Tx};
 use crate::tree::{
@@ -35,6 +36,31 @@ pub(super) struct Rename<'a> {
     pub(super) occupant: Option<Entry>,
     pub(super) plan: RenamePlan,
     pub(super) now: Nanos,
+}
+
+impl Rename<'_> {
+    /// The other half of a live photo keeps its extension.
+    pub(super) fn name_of_half(&self, half: &[u8]) -> Vec<u8> {
+        [split_name(self.name).0, split_name(half).1].concat()
+    }
+
+    /// A file or directory of this machine gets its new name.
+    pub(super) fn move_name(
+        &self,
+        tx: &Tx<'_>,
+        old: &[u8],
+        new: &[u8],
+        node: &NodeRow,
+        dirty: &mut Dirty,
+    ) -> VfsResult<()> {
+        tx.delete_name(self.from.ino, old)?;
+        tx.save_name(self.to.ino, new, node.ino)?;
+        dirty.name(self.from.ino, old);
+        dirty.name(self.to.ino, new);
+        tx.save_node(&NodeRow { ctime: self.now, ..node.clone() })?;
+        dirty.ino(node.ino);
+        Ok(())
+    }
 }
 
 impl Vfs {
@@ -77,6 +103,9 @@ impl Vfs {
         };
         self.check_sibling(&rename, sibling.as_ref())?;
         let entries = self.handed_over(&rename, sibling.as_ref())?;
+        for ino in &entries {
+            self.check_not_written(*ino)?;
+        }
         self.apply_rename(&rename)?;
         for ino in entries {
             if self.store().read(|rows| rows.load_names_of(ino))?.is_empty() {
@@ -89,15 +118,12 @@ impl Vfs {
         Ok(())
     }
 
-    /// The entries of this machine that become photos' own inodes, or may.
+    /// The entries of this machine that become photos' own inodes.
     fn handed_over(&self, rename: &Rename<'_>, sibling: Option<&Sibling>) -> VfsResult<Vec<Ino>> {
         let entry = rename.entry.ino;
         match rename.plan {
             RenamePlan::HandOver => Ok([Some(entry), sibling.map(Sibling::ino)].into_iter().flatten().collect()),
-            RenamePlan::RestoreAlbum(_) => {
-                let names = self.store().read(|rows| rows.load_names(entry))?;
-                Ok(names.into_iter().map(|name| name.ino).collect())
-            }
+            RenamePlan::RestoreAlbum(_) => Ok(self.store().read(|rows| handed_over_from(rows, entry))?),
             _ => Ok(Vec::new()),
         }
     }
@@ -131,9 +157,6 @@ impl Vfs {
             allow_trash: self.options.allow_trash,
         };
         let plan = plan_rename(source, target)?;
-        if plan == RenamePlan::HandOver {
-            self.check_not_written(entry.ino)?;
-        }
         Ok(Rename { from, entry, to, name: new_name, occupant, plan, now: self.clock.now_nanos() })
     }
 
@@ -274,7 +297,7 @@ impl Vfs {
     /// The other half follows: nothing may be where it goes.
     fn check_sibling(&self, rename: &Rename<'_>, sibling: Option<&Sibling>) -> VfsResult<()> {
         let Some(sibling) = sibling else { return Ok(()) };
-        let name = [split_name(rename.name).0, split_name(sibling.name()).1].concat();
+        let name = rename.name_of_half(sibling.name());
         let Some((there, _)) = self.namespace.lookup(rename.to.ino, &name)? else { return Ok(()) };
         let occupant = rename.occupant.as_ref().and_then(|occupant| occupant.key.photo());
         let photo = there.key.photo();
@@ -294,12 +317,7 @@ impl Vfs {
             self.mask_photo(tx, rename, &node, file, settle, dirty)?;
         }
         let Some(node) = tx.load_node(ino)? else { return Err(VfsError::NotFound) };
-        tx.delete_name(rename.from.ino, &rename.entry.name)?;
-        tx.save_name(rename.to.ino, rename.name, ino)?;
-        dirty.name(rename.from.ino, &rename.entry.name);
-        dirty.name(rename.to.ino, rename.name);
-        tx.save_node(&NodeRow { ctime: rename.now, ..node.clone() })?;
-        dirty.ino(ino);
+        rename.move_name(tx, &rename.entry.name, rename.name, &node, dirty)?;
         if node.kind.is_directory() {
             dirty.dir(ino);
             tx.save_node_album(ino, None)?;
@@ -315,29 +333,6 @@ impl Vfs {
             self.name_in_ente(tx, file, rename, dirty)?;
         }
         Ok(())
-    }
-
-    /// What went to the trash together comes back together (semantics 1.7).
-    fn take_half_along(
-        &self,
-        tx: &Tx<'_>,
-        rename: &Rename<'_>,
-        node: &NodeRow,
-        settle: Duration,
-        dirty: &mut Dirty,
-    ) -> VfsResult<()> {
-        let Some(other) = other_half(tx, node, rename.from.ino, &rename.entry.name)? else { return Ok(()) };
-        let Some(half) = tx.load_node(other.ino)? else { return Ok(()) };
-        let name = [split_name(rename.name).0, split_name(&other.name).1].concat();
-        note_entry(tx, half.ino, rename.now)?;
-        tx.delete_name(rename.from.ino, &other.name)?;
-        tx.save_name(rename.to.ino, &name, half.ino)?;
-        dirty.name(rename.from.ino, &other.name);
-        dirty.name(rename.to.ino, &name);
-        tx.save_node(&NodeRow { ctime: rename.now, ..half.clone() })?;
-        dirty.ino(half.ino);
-        let half = self.of_entry(tx, half, rename.from.ino)?;
-        self.follow_file(tx, &half, rename.to.ino, rename.now, settle, dirty)
     }
 
     /// New bytes go into an album before they are sent: the photo whose place they take goes there first, under that very
@@ -357,7 +352,7 @@ impl Vfs {
     }
 
     /// A file with two names is in two albums: the one that this directory maps to is meant.
-    fn of_entry(&self, tx: &Tx<'_>, node: NodeRow, dir: Ino) -> VfsResult<NodeRow> {
+    pub(super) fn of_entry(&self, tx: &Tx<'_>, node: NodeRow, dir: Ino) -> VfsResult<NodeRow> {
         if !node.linked {
             return Ok(node);
         }
@@ -404,7 +399,7 @@ impl Vfs {
     }
 
     /// What is not sent settles anew; what is in Ente moves to the album that its directory maps to.
-    fn follow_file(
+    pub(super) fn follow_file(
         &self,
         tx: &Tx<'_>,
         node: &NodeRow,
@@ -558,12 +553,6 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, settle: Duration, d
             _,
         ) => Err(Refusal::FixedPlace.into()),
     }
-}
-
-/// Whether an entry of this machine is moved out of the file manager's trash, to where it goes on as one.
-fn is_out_of_trash(rows: &Rows<'_>, rename: &Rename<'_>) -> StoreResult<bool> {
-    let moves = rename.plan == RenamePlan::MoveLocal && rename.from.ino != rename.to.ino;
-    Ok(moves && is_below_trash(rows, rename.from.ino)? && !is_below_trash(rows, rename.to.ino)?)
 }
 
 /// The photo whose place what is in the way was to take: it is behind it under the same name.

@@ -3,17 +3,18 @@
 
 use super::Vfs;
 use super::create::new_album;
+use super::echo::other_half;
 use super::error::{VfsError, VfsResult};
-use super::journal::note;
+use super::journal::{note, note_entry};
 use super::link::settle_anew;
 use super::rename::Rename;
 use crate::base::{AlbumKind, AlbumNo, FileId, Ino, Nanos, Visibility};
 use crate::namespace::{
-    DirInfo, Dirty, Entry, EntryKey, Trashing, current_upload, restore_photo, show_as, trash_album, trash_in_ente,
-    trash_photo,
+    DirInfo, Dirty, Entry, EntryKey, Trashing, current_upload, is_below_trash, restore_photo, show_as, trash_album,
+    trash_in_ente, trash_photo,
 };
-use crate::store::{AlbumRow, Change, MemberRow, NameRow, Rows, Tx};
-use crate::tree::{DirKind, Refusal, RenamePlan, split_name};
+use crate::store::{AlbumRow, Change, MemberRow, NameRow, NodeRow, Rows, StoreResult, Tx};
+use crate::tree::{DirKind, Refusal, RenamePlan};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -83,12 +84,29 @@ impl Vfs {
             if tx.find_name(dir, &name)?.is_none() {
                 continue;
             }
-            let (key, plan) = homecoming(tx, ino)?;
+            let (key, plan) = homecoming(tx, &tx.load_node(ino)?.ok_or(VfsError::NotFound)?)?;
             let entry = Entry { name: name[..].into(), ino, key };
             let one = Rename { from: from.clone(), entry, to: to.clone(), name: &name, occupant: None, plan, now };
             self.apply_plan(tx, &one, settle, dirty)?;
         }
         Ok(())
+    }
+
+    /// What went to the trash together comes back together (semantics 1.7).
+    pub(super) fn take_half_along(
+        &self,
+        tx: &Tx<'_>,
+        rename: &Rename<'_>,
+        node: &NodeRow,
+        settle: Duration,
+        dirty: &mut Dirty,
+    ) -> VfsResult<()> {
+        let Some(other) = other_half(tx, node, rename.from.ino, &rename.entry.name)? else { return Ok(()) };
+        let Some(half) = tx.load_node(other.ino)? else { return Ok(()) };
+        note_entry(tx, half.ino, rename.now)?;
+        rename.move_name(tx, &other.name, &rename.name_of_half(&other.name), &half, dirty)?;
+        let half = self.of_entry(tx, half, rename.from.ino)?;
+        self.follow_file(tx, &half, rename.to.ino, rename.now, settle, dirty)
     }
 
     /// `mv` into `Trash/`: out of all albums, under the name that was asked for.
@@ -159,13 +177,31 @@ impl Vfs {
     }
 }
 
+/// Whether an entry of this machine is moved out of the file manager's trash, to where it goes on as one.
+pub(super) fn is_out_of_trash(rows: &Rows<'_>, rename: &Rename<'_>) -> StoreResult<bool> {
+    let moves = rename.plan == RenamePlan::MoveLocal && rename.from.ino != rename.to.ino;
+    Ok(moves && is_below_trash(rows, rename.from.ino)? && !is_below_trash(rows, rename.to.ino)?)
+}
+
+/// What of a directory in the trash is a photo's own inode once it is an album again.
+pub(super) fn handed_over_from(rows: &Rows<'_>, dir: Ino) -> StoreResult<Vec<Ino>> {
+    let mut entries = Vec::new();
+    for name in rows.load_names(dir)? {
+        if let Some(node) = rows.load_node(name.ino)?
+            && homecoming(rows, &node)?.1 == RenamePlan::HandOver
+        {
+            entries.push(name.ino);
+        }
+    }
+    Ok(entries)
+}
+
 /// What an entry in the trash is, and how it goes into an album: as by `mv`.
-fn homecoming(rows: &Rows<'_>, ino: Ino) -> VfsResult<(EntryKey, RenamePlan)> {
-    let node = rows.load_node(ino)?.ok_or(VfsError::NotFound)?;
+fn homecoming(rows: &Rows<'_>, node: &NodeRow) -> StoreResult<(EntryKey, RenamePlan)> {
     if node.kind.is_directory() {
         return Ok((EntryKey::LocalDirectory, RenamePlan::MoveLocal));
     }
-    let is_sent = node.file.is_some() && current_upload(rows, ino)?.is_none();
+    let is_sent = node.file.is_some() && current_upload(rows, node.ino)?.is_none();
     let plan = if is_sent { RenamePlan::HandOver } else { RenamePlan::MoveLocal };
     Ok((EntryKey::LocalFile { photo: node.file }, plan))
 }
@@ -182,10 +218,9 @@ fn is_in_foreign_album(rows: &Rows<'_>, file: FileId) -> VfsResult<bool> {
 /// What the entries in the trash are called: as was asked, and the other half of a live photo by the same stem.
 fn entry_names(rename: &Rename<'_>, member: MemberRow) -> Vec<Vec<u8>> {
     let asked = rename.name.to_vec();
-    let by_stem = |other: &[u8]| [split_name(rename.name).0, split_name(other).1].concat();
     match (rename.entry.key, member.listing, member.clip) {
-        (EntryKey::Clip(_), Some(still), _) => vec![by_stem(&still.name), asked],
-        (_, _, Some(clip)) => vec![asked, by_stem(&clip.name)],
+        (EntryKey::Clip(_), Some(still), _) => vec![rename.name_of_half(&still.name), asked],
+        (_, _, Some(clip)) => vec![asked, rename.name_of_half(&clip.name)],
         _ => vec![asked],
     }
 }

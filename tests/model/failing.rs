@@ -7,7 +7,7 @@ use crate::world::World;
 use crate::{TEMPLATE, runtime};
 use entefs::base::Ino;
 use entefs::store::UploadRow;
-use entefs::tree::Stage;
+use entefs::tree::{FixedPlace, Stage};
 use entefs::vfs::{Maker, RenameMode};
 use std::sync::Arc;
 
@@ -124,6 +124,24 @@ fn a_drop_entry_that_is_open_for_writing_becomes_no_photo_of_an_album() {
     move_it(device).expect("nobody has it open");
     let moved = device.vfs.lookup(y, b"a.jpg").expect("it is there now").attr.ino;
     assert!(device.read(moved).expect("it reads").starts_with(Content(2).bytes()), "with what was written");
+}
+
+/// Nor by way of the album's directory, brought back from the trash.
+#[test]
+fn an_album_does_not_come_back_from_the_trash_while_an_entry_in_it_is_open_for_writing() {
+    let mut world =
+        world(&[&[Op::MakeAlbum(Album::Y), Op::Write(Dir::Album(Album::Y), "a.jpg", Content(0))][..], &SENT].concat());
+    let device = &mut world.device;
+    let (albums, trash) = (device.dir(&["Albums"]).expect("it is there"), FixedPlace::TrashFiles.ino());
+    let vfs = &device.vfs;
+    vfs.rename(albums, b"Y", trash, b"Y", RenameMode::Replace).expect("into the trash");
+    let dir = vfs.lookup(trash, b"Y").expect("it is there").attr.ino;
+    let ino = vfs.lookup(dir, b"a.jpg").expect("so is this").attr.ino;
+    let fh = vfs.open(ino, true).expect("it opens").fh;
+    let back = || vfs.rename(trash, b"Y", albums, b"Y", RenameMode::Replace);
+    assert_eq!(back().expect_err("it is being written").errno().0, libc::EBUSY);
+    vfs.release(fh).expect("closed");
+    back().expect("nobody has it open");
 }
 
 /// A drop entry that is removed while somebody has it open: its row goes with the last handle.
