@@ -48,7 +48,7 @@ impl Commands for MountCommands {
     async fn handle(&self, request: Request) -> Reply {
         match request {
             Request::Status => {
-                self.off_thread(|reporter| of_store(reporter.status(), |s| Reply::Status(s.into()))).await
+                self.off_thread(|reporter| of_store(reporter.status_as_shown(), |s| Reply::Status(s.into()))).await
             }
             Request::Refresh => self.refresh().await,
             Request::Pause { until } => self.pause(Some(Timestamp(until.unwrap_or(i64::MAX)))),

@@ -48,4 +48,14 @@ impl Reporter {
         };
         engine.store().read(|rows| collect_status(rows, live))
     }
+
+    /// The same for whoever looks at the mount next: what it tells of shows there already.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    pub(super) fn status_as_shown(&self) -> StoreResult<Status> {
+        let status = self.status()?;
+        self.engine.namespace.wait_until_shown();
+        Ok(status)
+    }
 }

@@ -128,6 +128,12 @@ impl Namespace {
         Ok(outcome)
     }
 
+    /// Waits until all that is committed now shows: readers of the store see a commit a moment before the directories do.
+    pub fn wait_until_shown(&self) {
+        // Held from before a commit until what it touched was looked at again.
+        drop(self.store.writer());
+    }
+
     fn tell(&self, invalidations: Vec<Invalidation>) {
         if invalidations.is_empty() {
             return;

@@ -39,6 +39,8 @@ fn what_is_trashed_elsewhere_is_listed_reads_back_and_is_restored_by_moving_it_o
         client.trash(photo, photo.albums.first().expect("it is in one"));
     }
     client.delete_album("Trip");
+    // A pull between the two finds both in the trash, and the album still there.
+    first.refresh();
     await_that("both in the trash", || sorted(&first.path("Trash")) == ["x (2).jpg", "x.jpg"]);
     // A device with nothing of its own: the key of an album that is deleted is only with the server.
     let second = world.mounted();
