@@ -174,8 +174,12 @@ pub fn name_member(
 }
 
 /// Gives a photo the very name in an album that a person typed, where it is free: one of its own, with a suffix it
-/// has elsewhere, say. A live photo's other half keeps its extension.
+/// has elsewhere, say. A live photo's other half keeps its extension. What Ente calls otherwise is shown so in the trash
+/// alone: nothing is renamed there.
 pub fn show_as(tx: &Tx<'_>, album: AlbumNo, file: FileId, name: &[u8], dirty: &mut Dirty) -> StoreResult<()> {
+    if album != AlbumNo::TRASH && !is_called(tx, file, name)? {
+        return Ok(());
+    }
     let (Some(dir), Some(row)) = (PhotoDir::load(tx, album)?, tx.load_file(file)?) else { return Ok(()) };
     let Some(MemberRow { listing: Some(still), clip, .. }) = tx.load_member(album, file)? else { return Ok(()) };
     let Some(shown) = Shown::load(tx, &row)? else { return Ok(()) };

@@ -49,9 +49,8 @@ pub fn apply_registration(
     let clip_names = clip.as_ref().map(|clip| tx.load_names_of(clip.ino)).transpose()?.unwrap_or_default();
     register_clip(tx, &row, &content, &prepared, target, now, dirty)?;
     tx.save_member(target, file, true, crate::base::Timestamp::ZERO)?;
-    if let Some(old) = row.supersedes
-        && is_version_of(node.as_ref(), &prepared)
-    {
+    let replaced = row.supersedes.filter(|_| is_version_of(node.as_ref(), &prepared));
+    if let Some(old) = replaced {
         replace_version(tx, &row, old, file, target, now, dirty)?;
         name_as_old(tx, old, file, &prepared, now, dirty)?;
     }
@@ -66,7 +65,13 @@ pub fn apply_registration(
     tell_later(tx, &row, file)?;
     close_row(tx, row.clone(), file, now)?;
     match in_album {
-        Some(name) => follow_into(tx, rules, &name, target, file, now, dirty)?,
+        Some(name) => {
+            // A version is called as the one before it, which was renamed along with its file.
+            if replaced.is_none() {
+                name_as_file(tx, rules, &name, file, now, dirty)?;
+            }
+            follow_into(tx, &name, target, file, now, dirty)?;
+        }
         None if !becomes_photo => follow_up(tx, rules, &row, file, now, dirty)?,
         None => {}
     }
@@ -421,10 +426,9 @@ pub(super) fn follow_up(
     name_as_file(tx, rules, &name, file, now, dirty)
 }
 
-/// The photo goes where its file was put in the albums meanwhile, and is called so.
+/// The photo goes where its file was put in the albums meanwhile.
 fn follow_into(
     tx: &Tx<'_>,
-    rules: &DropRules,
     name: &NameRow,
     target: AlbumNo,
     file: FileId,
@@ -436,7 +440,6 @@ fn follow_into(
     if album.no != target {
         move_photo(tx, file, target, album.no, now, dirty)?;
     }
-    name_as_file(tx, rules, name, file, now, dirty)?;
     Ok(show_as(tx, album.no, file, &name.name, dirty)?)
 }
 

@@ -312,9 +312,9 @@ impl Vfs {
             note_entry(tx, ino, rename.now)?;
         }
         let Some(node) = tx.load_node(ino)? else { return Err(VfsError::NotFound) };
-        let masked = node.file.filter(|_| matches!(rename.to.kind, DirKind::Album(_) | DirKind::SharedAlbum(_)));
-        if let Some(file) = masked {
-            self.mask_photo(tx, rename, &node, file, settle, dirty)?;
+        if node.file.is_some() && is_album(&rename.to) {
+            // The photo whose place new bytes take goes there first, and is behind them until they are sent.
+            self.follow_file(tx, &node, rename.to.ino, rename.now, settle, dirty)?;
         }
         let Some(node) = tx.load_node(ino)? else { return Err(VfsError::NotFound) };
         rename.move_name(tx, &rename.entry.name, rename.name, &node, dirty)?;
@@ -328,27 +328,30 @@ impl Vfs {
         if is_out_of_trash(tx, rename)? {
             self.take_half_along(tx, rename, &node, settle, dirty)?;
         }
-        let renamed = rename.from.ino == rename.to.ino && rename.entry.name[..] != *rename.name;
-        if let (true, Some(file)) = (renamed, node.file) {
-            self.name_in_ente(tx, file, rename, dirty)?;
-        }
-        Ok(())
+        self.name_along(tx, rename, &node, dirty)
     }
 
-    /// New bytes go into an album before they are sent: the photo whose place they take goes there first, under that very
-    /// name, and is behind it until then.
-    fn mask_photo(
-        &self,
-        tx: &Tx<'_>,
-        rename: &Rename<'_>,
-        node: &NodeRow,
-        file: FileId,
-        settle: Duration,
-        dirty: &mut Dirty,
-    ) -> VfsResult<()> {
-        self.follow_file(tx, node, rename.to.ino, rename.now, settle, dirty)?;
-        let album = self.album_of(tx, &rename.to, rename.now, dirty)?;
-        Ok(show_as(tx, album, file, rename.name, dirty)?)
+    /// The photo of an entry, or the one whose place it is to take, is called so, too: in an album as the entry is, in a
+    /// drop as it is renamed. Temporary and junk names are not pushed (semantics 2.4).
+    fn name_along(&self, tx: &Tx<'_>, rename: &Rename<'_>, node: &NodeRow, dirty: &mut Dirty) -> VfsResult<()> {
+        if self.name_rules(rename.to.ino).classify(rename.name) != NameClass::Plain {
+            return Ok(());
+        }
+        let Some(file) = node.file.map_or_else(|| replaced_by(tx, node.ino), |file| Ok(Some(file)))? else {
+            return Ok(());
+        };
+        if is_album(&rename.to) {
+            let album = self.album_of(tx, &rename.to, rename.now, dirty)?;
+            return match self.name_if_other(tx, rename, album, file, dirty) {
+                // A half of a live photo keeps its extension; the file itself may have any name until it is sent.
+                Err(VfsError::Refused(_)) => Ok(()),
+                named => named,
+            };
+        }
+        let renamed = rename.from.ino == rename.to.ino && rename.entry.name[..] != *rename.name;
+        // What is renamed over an entry takes its place, and leaves its photo the name that Ente has.
+        let is_over_its_photo = node.file.is_none() && rename.occupant.is_some();
+        if renamed && !is_over_its_photo { self.name_in_ente(tx, file, rename, dirty) } else { Ok(()) }
     }
 
     /// A file with two names is in two albums: the one that this directory maps to is meant.
@@ -363,11 +366,7 @@ impl Vfs {
         Ok(NodeRow { album: album.or(node.album), ..node })
     }
 
-    /// A rename to a temporary or junk name is not pushed (semantics 2.4).
     fn name_in_ente(&self, tx: &Tx<'_>, file: FileId, rename: &Rename<'_>, dirty: &mut Dirty) -> VfsResult<()> {
-        if self.name_rules(rename.to.ino).classify(rename.name) != NameClass::Plain {
-            return Ok(());
-        }
         match self.title_of(tx, rename, file) {
             Ok(name) => {
                 note_photo_name(tx, file, rename.now)?;
@@ -506,6 +505,18 @@ impl Vfs {
         let path = self.store().read(|rows| path_of(rows, dir)).ok().flatten().unwrap_or_default();
         self.options.drops.find(&path).map_or_else(NameRules::default, |(drop, _)| drop.names.clone())
     }
+}
+
+/// A directory that shows an own album or somebody else's.
+fn is_album(dir: &DirInfo) -> bool {
+    matches!(dir.kind, DirKind::Album(_) | DirKind::SharedAlbum(_))
+}
+
+/// The own photo whose place a file is to take.
+fn replaced_by(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<FileId>> {
+    let upload = rows.load_uploads_of(ino)?.pop().filter(|upload| !upload.stage.is_over());
+    let file = upload.and_then(|upload| upload.supersedes).map(|file| rows.load_file(file)).transpose()?.flatten();
+    Ok(file.filter(|file| file.own).map(|file| file.id))
 }
 
 /// The inode of what moves, and whether its photo is to get other bytes than it has.

@@ -461,3 +461,31 @@ fn a_file_removed_while_its_request_is_out_ends_where_that_is_refused() {
         ]);
     }
 }
+
+/// What was renamed here, or on another device, was shown under a name that Ente does not have: for good.
+#[test]
+fn a_file_that_takes_a_photos_place_in_an_album_is_called_as_ente_calls_it() {
+    let x = Dir::Album(Album::X);
+    let temporary = ".a.jpg.x1Y2z3";
+    let first = [Op::MakeAlbum(Album::X), Op::Write(x, "a.jpg", Content(0)), Op::Wait(15), Op::Work];
+    let over = |name| [Op::Write(x, temporary, Content(1)), Op::Rename(x, temporary, x, name)];
+    let elsewhere = [Op::Other(Elsewhere::Rename(0, "b.jpg")), Op::Pull];
+    check(&[&first[..], &over("a.jpg"), &elsewhere].concat());
+    check(&[&first[..], &over("a.jpg"), &[Op::Wait(15), Op::Down, Op::Upload, Op::Up], &elsewhere].concat());
+    // It has an edited name already, and gets another one before its new bytes are looked at.
+    let named = [Op::Rename(x, "a.jpg", x, "b.jpg"), Op::Work];
+    let then = [Op::Rename(x, "b.jpg", x, "a.jpg")];
+    check(&[&first[..], &named, &over("b.jpg"), &then].concat());
+    check(&[&first[..], &named, &over("b.jpg"), &[Op::Wait(15), Op::Down, Op::Upload, Op::Up], &then].concat());
+}
+
+/// The album showed it as the entry was called, and Ente called it otherwise.
+#[test]
+fn a_rewritten_drop_entry_that_goes_into_an_album_names_its_photo() {
+    let x = Dir::Album(Album::X);
+    let first = [Op::MakeAlbum(Album::X), Op::Write(Dir::Drop, "a.jpg", Content(0)), Op::Wait(15), Op::Work];
+    let named = [Op::Other(Elsewhere::Rename(0, "b.jpg")), Op::Pull];
+    let written = [Op::Write(Dir::Drop, "a.jpg", Content(1)), Op::Rename(Dir::Drop, "a.jpg", x, "a.jpg")];
+    check(&[&first[..], &named, &written].concat());
+    check(&[&first[..], &written, &named].concat());
+}
