@@ -6,7 +6,7 @@ use super::finish::replace_version;
 use super::pair::load_clip;
 use super::parts::Hashed;
 use super::sidecar::favor;
-use super::step::{Next, StepError, StepResult, end_if_removed, load_blob};
+use super::step::{Next, StepError, StepResult, is_removed, load_blob};
 use super::transfer::album_error;
 use super::worker::Uploader;
 use crate::account::wrap_file_key;
@@ -24,6 +24,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 impl Uploader {
     pub(super) async fn link(&self, row: &UploadRow) -> StepResult {
         let file = row.file.ok_or(StepError::Lost)?;
+        if self.store().read(|rows| is_removed(rows, row))? {
+            return self.link_nobodys(row, file).await;
+        }
         if self.store().read(|rows| rows.is_being_replaced(file))? {
             // Decided anew: it waits for that, where that is soon over.
             return self.advance(row, Stage::Hashed, |_, row| {
@@ -50,6 +53,19 @@ impl Uploader {
                 self.upload_after_all(row)
             }
             Err(error) => Err(StepError::Remote { call: Call::Link, error }),
+        }
+    }
+
+    /// Removed while a request was out: none is sent any more, and what became of that one is undone. Where the album
+    /// shows it already it stays: what is seen there is a photo of its own.
+    async fn link_nobodys(&self, row: &UploadRow, file: FileId) -> StepResult {
+        let is_live =
+            |album| self.store().read(|rows| Ok(rows.load_member(album, file)?.is_some_and(|member| member.live)));
+        match row.target {
+            Some(album) if !is_live(album)? && self.is_live_there(album, file).await? => {
+                self.finish_link(row, album, file).await
+            }
+            _ => self.upload_after_all(row),
         }
     }
 
@@ -110,9 +126,9 @@ impl Uploader {
 
     /// The photo cannot be linked: it is in the trash, say. Its bytes are here, so they go up.
     fn upload_after_all(&self, row: &UploadRow) -> StepResult {
-        self.advance(row, Stage::Hashed, |tx, row| {
+        self.advance(row, Stage::Hashed, |_, row| {
             row.sent = false;
-            end_if_removed(tx, row)
+            Ok(())
         })
     }
 
@@ -132,6 +148,7 @@ impl Uploader {
             settle(tx, album, file, dirty)?;
             favor(tx, file, told.sidecar.as_ref(), now, dirty)?;
             let names = tx.load_names_of(row.ino)?;
+            let is_removed = is_removed(tx, &row)?;
             let content = tx.load_file(file)?.and_then(|file| file.content);
             if let Some(clip) = load_clip(tx, &row)? {
                 let still = content.map(|no| tx.load_content(no)).transpose()?.flatten();
@@ -149,7 +166,7 @@ impl Uploader {
             tx.save_upload(&row)?;
             tx.save_upload_hash(row.no, None)?;
             tx.count(Counter::Linked, 1)?;
-            if is_entry {
+            if is_entry || is_removed {
                 super::finish::follow_up(tx, &self.options.drops, &row, file, now, dirty)?;
             }
             super::finish::join_further(tx, &self.options.drops, &names, row.ino, album, file, now, dirty)?;

@@ -8,7 +8,7 @@ use crate::fetch::FetchError;
 use crate::namespace::{Dirty, Origin};
 use crate::remote::RemoteError;
 use crate::spool::{SpoolError, SpoolFile};
-use crate::store::{Rows, StoreError, Tx, UploadBlob, UploadRow};
+use crate::store::{NodeKind, Rows, StoreError, Tx, UploadBlob, UploadRow};
 use crate::tree::Stage;
 use crate::vault::VaultError;
 use serde::Serialize;
@@ -113,6 +113,25 @@ impl Uploader {
         })
     }
 
+    /// Removed while a request was out that made no photo: nothing is left to do (semantics 4.3).
+    pub(super) fn end_if_removed(&self, row: &UploadRow) -> Result<bool, StepError> {
+        let may_end = !row.sent && row.stage.is_under_way();
+        if !may_end || !self.store().read(|rows| is_removed(rows, row))? {
+            return Ok(false);
+        }
+        self.commit_step(row, |tx, mut row, dirty| {
+            // It may have come back meanwhile, by a link.
+            if row.sent || !is_removed(tx, &row)? {
+                return Ok(false);
+            }
+            row.stage = Stage::Removed;
+            tx.save_upload(&row)?;
+            tx.save_upload_hash(row.no, None)?;
+            dirty.ino(row.ino);
+            Ok(true)
+        })
+    }
+
     pub(super) fn load_blob<T: DeserializeOwned>(&self, row: &UploadRow, blob: UploadBlob) -> Result<T, StepError> {
         self.store()
             .read(|rows| load_blob(rows, row.no, blob))?
@@ -124,13 +143,12 @@ impl Uploader {
     }
 }
 
-/// Removed while a request was out that made no photo: nothing is left to do (semantics 4.3).
-pub(super) fn end_if_removed(tx: &Tx<'_>, row: &mut UploadRow) -> Result<(), StepError> {
-    if !row.sent && tx.load_node(row.ino)?.is_none() {
-        row.stage = Stage::Removed;
-        tx.save_upload_hash(row.no, None)?;
+/// Whether the file was removed, though a program may have it open still. A photo's own inode has its names elsewhere.
+pub(super) fn is_removed(rows: &Rows<'_>, row: &UploadRow) -> Result<bool, StoreError> {
+    match rows.load_node(row.ino)? {
+        Some(node) => Ok(node.kind == NodeKind::File && rows.load_names_of(row.ino)?.is_empty()),
+        None => Ok(true),
     }
-    Ok(())
 }
 
 /// The same upload at the same stage, and nobody put it off or aside.

@@ -7,7 +7,7 @@ use super::isolate::Isolated;
 use super::lanes::{LARGE, Places};
 use super::opened::OpenedFiles;
 use super::seal::Draft;
-use super::step::{Next, StepError, StepResult, end_if_removed, forget_prepared};
+use super::step::{Next, StepError, StepResult, forget_prepared};
 use super::{AlbumMaker, Pull};
 use crate::base::sync::{Bell, Mutex};
 use crate::base::{Clock, DailySpan, ParkReason, Timestamp, UploadNo};
@@ -281,7 +281,8 @@ impl Uploader {
             fresh = true;
             match outcome {
                 Ok(Next::Again) => *self.offline_until.lock() = None,
-                Ok(Next::Wait) | Err(StepError::Lost | StepError::Held) => return,
+                Ok(Next::Wait) | Err(StepError::Held) => return,
+                Err(StepError::Lost) => return self.put_off_unchanged(&row),
                 Err(error) => {
                     if !self.note_failure(&row, &error).await {
                         return;
@@ -293,7 +294,7 @@ impl Uploader {
 
     /// `resumed`: this is the first step of a run, so an earlier one may have got further than its row says.
     async fn step(self: &Arc<Self>, row: &UploadRow, resumed: bool) -> StepResult {
-        if self.dissolve_if_broken(row)? {
+        if self.end_if_removed(row)? || self.dissolve_if_broken(row)? {
             self.forget_object(row.no);
             return Ok(Next::Again);
         }
@@ -350,6 +351,19 @@ impl Uploader {
         self.apply_answer(row, answer, &error.to_string())
     }
 
+    /// A step was void, and no change of the file is the reason: it must not be tried without a pause for ever.
+    fn put_off_unchanged(&self, row: &UploadRow) {
+        let now = self.clock.now();
+        let put_off = self.commit_step(row, |tx, mut row, _| {
+            row.attempts = row.attempts.saturating_add(1);
+            row.due = now.saturating_add(back_off(row.attempts - 1, crate::crypto::random::<1>()[0]));
+            Ok(tx.save_upload(&row)?)
+        });
+        if put_off.is_ok() {
+            tracing::info!(upload = row.no.0, stage = ?row.stage, "a step of an upload came to nothing");
+        }
+    }
+
     /// Nothing answered, or an answer that is not Ente's: nobody asks for a while.
     fn note_silence(&self, error: &RemoteError, attempts: u32) {
         if error.status().is_none() {
@@ -392,7 +406,6 @@ impl Uploader {
                 }
                 Answer::Park(reason) => (row.parked, row.since) = (Some(reason), now),
             }
-            end_if_removed(tx, &mut row)?;
             tx.save_upload_blob(row.no, UploadBlob::Detail, Some(detail.as_bytes()))?;
             tx.save_upload(&row)?;
             dirty.ino(row.ino);

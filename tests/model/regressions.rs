@@ -489,3 +489,48 @@ fn a_rewritten_drop_entry_that_goes_into_an_album_names_its_photo() {
     check(&[&first[..], &named, &written].concat());
     check(&[&first[..], &written, &named].concat());
 }
+
+/// What it was to be linked to got other bytes: it was sent again and again, for nobody.
+#[test]
+fn a_file_removed_while_it_is_linked_ends_where_its_photo_is_replaced() {
+    let (x, y) = (Dir::Album(Album::X), Dir::Album(Album::Y));
+    for when in [When::Before, When::After] {
+        for call in 0..8 {
+            check(&[
+                Op::MakeAlbum(Album::X),
+                Op::MakeAlbum(Album::Y),
+                Op::Write(x, "a.jpg", Content(0)),
+                Op::Wait(15),
+                Op::Work,
+                Op::Write(y, "a.jpg", Content(0)),
+                Op::Wait(15),
+                Op::Fail(call, when),
+                Op::Upload,
+                Op::Unlink(y, "a.jpg"),
+                Op::Write(x, "a.jpg", Content(1)),
+            ]);
+        }
+    }
+}
+
+/// The same where nothing became of the photo.
+#[test]
+fn a_file_removed_while_it_is_linked_ends() {
+    let (x, y) = (Dir::Album(Album::X), Dir::Album(Album::Y));
+    for when in [When::Before, When::After] {
+        for call in 0..8 {
+            check(&[
+                Op::MakeAlbum(Album::X),
+                Op::MakeAlbum(Album::Y),
+                Op::Write(x, "a.jpg", Content(0)),
+                Op::Wait(15),
+                Op::Work,
+                Op::Write(y, "a.jpg", Content(0)),
+                Op::Wait(15),
+                Op::Fail(call, when),
+                Op::Upload,
+                Op::Unlink(y, "a.jpg"),
+            ]);
+        }
+    }
+}
