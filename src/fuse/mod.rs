@@ -7,6 +7,7 @@ mod adapter;
 mod convert;
 mod dying;
 mod invalidator;
+mod notices;
 mod session;
 
 pub use session::{MountError, MountSettings, Mounted, is_mounted, is_stale, mount, unmount};

@@ -2,6 +2,7 @@
 
 use super::adapter::Adapter;
 use super::invalidator::{Invalidator, spawn_invalidator};
+use super::notices::Notices;
 use crate::base::Clock;
 use crate::vfs::Vfs;
 use fuser::{BackgroundSession, Config, MountOption, Session, SessionACL};
@@ -67,11 +68,10 @@ pub fn mount(
     let adapter =
         Adapter { vfs: Arc::clone(&vfs), clock, runtime: runtime.clone(), can_expire: Arc::clone(&can_expire) };
     let session = Session::new(adapter, &settings.dir, &config(settings)).map_err(failed)?;
-    let kernel = session.as_fd().try_clone_to_owned().map_err(failed)?;
+    let notices = Notices::open(session.as_fd()).map_err(failed)?;
     let namespace = Arc::clone(vfs.namespace());
     let can_expire = can_expire.load(Ordering::Relaxed);
-    let invalidator =
-        Invalidator { notifier: session.notifier(), kernel, namespace: Arc::clone(&namespace), can_expire };
+    let invalidator = Invalidator { notices, namespace: Arc::clone(&namespace), can_expire };
     let (sender, thread) = spawn_invalidator(invalidator).map_err(failed)?;
     namespace.listen(move |invalidations| {
         // The thread lives as long as the mount; after that nobody needs to be told.

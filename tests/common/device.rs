@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A mount that lasts longer hangs: whoever waits for it must be let go.
 const LONGEST: Duration = Duration::from_secs(900);
@@ -118,10 +118,14 @@ impl Device {
     }
 
     /// `kill -9`.
+    #[track_caller]
     pub fn kill(&mut self, kill: Kill) {
         let Some(mut running) = self.running.take() else { return };
         running.child.kill().expect("it is ours");
-        running.child.wait().expect("it is ours");
+        if !has_ended(&mut running.child) {
+            self.clear();
+            assert!(std::thread::panicking(), "a killed daemon waits for itself in the kernel");
+        }
         if kill == Kill::AndClear {
             self.clear();
         }
@@ -129,7 +133,8 @@ impl Device {
 
     fn clear(&self) {
         let mut command = Command::new(if super::is_root() { "umount" } else { "fusermount3" });
-        command.args(if super::is_root() { &["-l"][..] } else { &["-u", "-z"] }).arg(&self.mnt);
+        // By force: what waits for a daemon that hangs is let go.
+        command.args(if super::is_root() { &["-f", "-l"][..] } else { &["-u", "-z"] }).arg(&self.mnt);
         let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 
@@ -199,6 +204,18 @@ impl Device {
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
+}
+
+/// Whether a killed program ends, within a while.
+fn has_ended(child: &mut Child) -> bool {
+    let began = Instant::now();
+    while child.try_wait().expect("it is ours").is_none() {
+        if began.elapsed() > PATIENCE {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
 }
 
 /// What a program prints first, unless it keeps silent for longer than anybody waits.

@@ -159,8 +159,15 @@ fn check_rename(from: &str, to: &str, before: &View, after: &View) -> Check {
         let by_file = occupant.is_some_and(|occupant| matches!(occupant.key, EntryKey::LocalFile { .. }));
         by_file && at.starts_with("Uncategorized/") && !before.values().any(|known| known.ino == seen.ino)
     };
+    // The photo whose place a file is to take is called as that is, wherever it is.
+    let name = |path: &str| path.rsplit_once('/').map(|(_, name)| name.to_owned());
+    let is_file = matches!(moved.key, EntryKey::LocalFile { .. }) && !from.starts_with("Drop/");
+    let behind = |at: &str, seen: &Seen| {
+        is_file && matches!(seen.key, EntryKey::Photo(_)) && [name(from), name(to)].contains(&name(at))
+    };
     let new_album = |at: &str| at.starts_with("Albums/") && at.matches('/').count() == 1 && !before.contains_key(at);
-    check_but(before, after, |at, seen| at == from || at == to || related(seen) || masked(at, seen) || new_album(at))
+    let may = |at: &str, seen: &Seen| related(seen) || masked(at, seen) || behind(at, seen) || new_album(at);
+    check_but(before, after, |at, seen| at == from || at == to || may(at, seen))
 }
 
 fn check_touch(path: &str, seconds: i64, before: &View, after: &View) -> Check {
@@ -231,14 +238,17 @@ fn is_known_otherwise(path: &str, seen: &Seen, before: &View, after: &View) -> b
     seen.key == (EntryKey::LocalFile { photo: None }) && is_home(path) && after.iter().any(|(at, now)| is_it(at, now))
 }
 
-/// A drop entry was written over: its photo's place in the albums goes to what it has now (semantics 2.12).
+/// A drop entry was written over, or a file put over a photo: its place in every album goes to what is there now
+/// (semantics 2.12).
 fn is_next_version(path: &str, seen: &Seen, now: &Seen, before: &View) -> bool {
     let wrote = |entry: &Seen| {
         matches!(entry.key, EntryKey::LocalFile { .. })
             && photo_of(entry).is_none_or(|file| Some(file) == photo_of(seen))
             && entry.content == now.content
     };
-    !path.starts_with("Drop/") && before.iter().any(|(at, entry)| at.starts_with("Drop/") && wrote(entry))
+    let name = |path: &str| path.rsplit_once('/').map(|(_, name)| name.to_owned());
+    let is_version = |at: &str, entry: &Seen| (at.starts_with("Drop/") || name(at) == name(path)) && wrote(entry);
+    !path.starts_with("Drop/") && before.iter().any(|(at, entry)| is_version(at, entry))
 }
 
 /// Semantics 1.1: an album photo's link count is the number of its names in the albums.

@@ -217,6 +217,43 @@ fn kills_at_random_moments_of_an_ingest_lose_double_and_damage_nothing() {
     check_ingested(&world, &device, &all);
 }
 
+/// A notice to the kernel waited for a directory that an operation held which was being answered: the killed daemon could
+/// not end, its connection stayed open, and who had asked hung for ever.
+#[test]
+fn a_daemon_killed_while_it_tells_the_kernel_of_changes_ends() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.device();
+    device.mount();
+    let (albums, names) = (["A", "B"], ["a.jpg", "b.jpg"]);
+    albums.iter().for_each(|album| fs::create_dir(device.path("Albums").join(album)).expect("an album"));
+    let path = |device: &Device, album: &str, name: &str| device.path("Albums").join(album).join(name);
+    for (seed, name) in (0..).zip(names) {
+        fs::write(path(&device, "A", name), jpeg(seed, 10_000)).expect("a photo");
+    }
+    device.wait_idle();
+    names.iter().for_each(|name| fs::hard_link(path(&device, "A", name), path(&device, "B", name)).expect("in both"));
+    device.wait_idle();
+    for _ in 0..number("ENTEFS_TEST_NOTICE_KILLS", 5) {
+        // A rename in one album is told of in the other, which another rename has to itself.
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for (album, name) in albums.into_iter().zip(names) {
+                let (one, two) = (path(&device, album, name), path(&device, album, &format!("other {name}")));
+                let (from, to) = if one.exists() { (one, two) } else { (two, one) };
+                let stop = &stop;
+                scope.spawn(move || {
+                    let swap = || fs::rename(&from, &to).and_then(|()| fs::rename(&to, &from));
+                    while !stop.load(Ordering::Relaxed) && swap().is_ok() {}
+                });
+            }
+            thread::sleep(Duration::from_millis(300));
+            device.kill(Kill::Only);
+            stop.store(true, Ordering::Relaxed);
+        });
+        device.mount();
+    }
+}
+
 /// Files whose close returned 0 are there whole, long before they are in Ente. The last few are enough.
 #[track_caller]
 pub(super) fn check_accepted(dir: &Path, all: &Copied) {
