@@ -116,7 +116,8 @@ impl World {
         device
     }
 
-    /// A device that reaches the server by a cable of its own. Not mounted yet.
+    /// A device that reaches the server by a cable of its own. Not mounted yet. Where objects lie with a storage apart, that
+    /// is reached all the time.
     pub fn device_on_cable(&self) -> (Device, Cable) {
         let (device, cable) = (self.empty_device(), Cable::lay(&self.runtime, self.endpoint()));
         self.runtime.block_on(sign_in(cable.endpoint(), &device.state, &self.email));

@@ -194,6 +194,6 @@ fn two_mounts_driven_at_random_agree_and_lose_nothing() {
         written.add(hand.join().expect("every errno was one of the contract"));
     }
     let devices = twins.each_ref().map(|twin| &twin.device);
-    check::tidy(world.client(), devices, &written);
+    check::tidy(world.client(), devices, &mut written);
     check::check(world.client(), devices, &written);
 }

@@ -50,7 +50,7 @@ fn local_files(device: &Device) -> Vec<PathBuf> {
 
 /// What a kill left half-written is removed, as a person would; then all is in Ente and all is pulled, here and there.
 #[track_caller]
-pub fn tidy(client: &Client, devices: [&Device; 2], written: &Written) {
+pub fn tidy(client: &Client, devices: [&Device; 2], written: &mut Written) {
     for device in devices {
         await_some(
             || {
@@ -64,9 +64,11 @@ pub fn tidy(client: &Client, devices: [&Device; 2], written: &Written) {
             if !["incomplete", "local-only", "parked"].contains(&state.as_str()) {
                 continue;
             }
-            let hash = hash_text(&fs::read(&path).expect("it is here"));
-            let is_left = !written.accepted.contains(&hash) || is_hidden(&path);
+            let bytes = fs::read(&path).expect("it is here");
+            let is_left = !written.accepted.contains(&hash_text(&bytes)) || is_hidden(&path);
             assert!(is_left, "{} was accepted, and is {state}: {:?}", path.display(), fact(&path, "reason"));
+            // Saved over what an earlier save left: under a temporary name it was never to go to Ente.
+            written.withdraw(&bytes);
             fs::remove_file(&path).expect("it may be removed");
         }
     }

@@ -58,7 +58,7 @@ impl Written {
         self.accepted.insert(hash);
     }
 
-    fn withdraw(&mut self, bytes: &[u8]) {
+    pub(super) fn withdraw(&mut self, bytes: &[u8]) {
         let hash = hash_text(bytes);
         self.accepted.remove(&hash);
         self.withdrawn.insert(hash);
