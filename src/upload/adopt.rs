@@ -2,10 +2,10 @@
 //! durability barrier). A spool file alone is enough (I17): one without a row gets one.
 
 use super::step::StepError;
-use crate::base::{Clock, Generation, Ino, ParkReason, Timestamp, VaultId};
+use crate::base::{Clock, Generation, Ino, ParkReason, Part, Timestamp, VaultId};
 use crate::namespace::{Dirty, Namespace, Origin, directory_at, free_name};
 use crate::spool::{Spool, SpoolError, Swept, SweptState};
-use crate::store::{Kept, NodeKind, NodeRow, Trouble, Tx, UploadRow};
+use crate::store::{ContentRow, Kept, NodeKind, NodeRow, Trouble, Tx, UploadRow};
 use crate::tree::{DropRules, Stage};
 use crate::vault::{Base, CommitRecord};
 use std::collections::{HashMap, HashSet};
@@ -216,6 +216,9 @@ fn adopt(
     if let Some(node) = older.as_ref().filter(|node| is_newer(stray, node) && !removed) {
         return take_over(tx, node, stray, now, settle, dirty);
     }
+    if let Some(photo) = rewritten_photo(tx, stray)?.filter(|_| older.is_none() && !removed) {
+        return take_over(tx, &photo, stray, now, settle, dirty);
+    }
     let ino = match older {
         None if tx.load_content_by_ino(stray.record.ino)?.is_none() => stray.record.ino,
         _ => tx.next_ino()?,
@@ -235,6 +238,22 @@ fn adopt(
 fn is_newer(stray: &Stray, node: &NodeRow) -> bool {
     let has_version = node.kind == NodeKind::File && (node.vault.is_some() || node.file.is_some());
     has_version && node.vault == stray.record.supersedes
+}
+
+/// The photo that it was written over in place, under its own inode.
+fn rewritten_photo(tx: &Tx<'_>, stray: &Stray) -> Result<Option<NodeRow>, StepError> {
+    let content = base_of(tx, stray)?.filter(|content| content.ino == stray.record.ino);
+    Ok(content.map(|content| NodeRow::of_photo(&content, stray.record.mode)))
+}
+
+/// What it needs the rest of its bytes from.
+fn base_of(tx: &Tx<'_>, stray: &Stray) -> Result<Option<ContentRow>, StepError> {
+    let Some(base) = &stray.base else { return Ok(None) };
+    let content = tx.load_content_by_header(base.file, &base.header)?;
+    match content {
+        Some(still) if base.part == Part::Clip => Ok(tx.load_clip_of(&still)?),
+        content => Ok(content),
+    }
 }
 
 /// The newest version of a file: its row was lost, that of the version before it was not (a power cut within the group
@@ -296,7 +315,9 @@ fn place(tx: &Tx<'_>, rules: &DropRules, stray: &Stray, ino: Ino, dirty: &mut Di
     let parent = directory_at(tx, rules, dirs, record.ctime, dirty)?;
     let name = free_name(tx, parent, name)?;
     let own = |id: u32| Some(id).filter(|id| *id != u32::MAX);
+    let content = base_of(tx, stray)?.map(|content| content.no);
     tx.save_node(&NodeRow {
+        content,
         uid: own(record.uid),
         gid: own(record.gid),
         size: stray.len,
