@@ -33,7 +33,13 @@ fn key(cache: &Cache, n: usize) -> CacheKey {
 
 /// The content number `n`: any two differ everywhere.
 fn bytes(n: usize, len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at / 251 + at * 7 + n * 101) as u8).collect()
+    // After so many it begins again.
+    const PERIOD: usize = 251 * 256;
+    let mut all: Vec<u8> = (0..len.min(PERIOD)).map(|at| (at / 251 + at * 7 + n * 101) as u8).collect();
+    while all.len() < len {
+        all.extend_from_within(..all.len().min(len - all.len()));
+    }
+    all
 }
 
 fn put(cache: &Cache, n: usize, len: usize) -> Arc<CachedFile> {

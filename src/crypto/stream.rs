@@ -411,14 +411,19 @@ mod tests {
         Ok(plain)
     }
 
+    /// No two chunks are equal: what repeats is no part of their length.
     fn noise(len: usize) -> Vec<u8> {
+        const PERIOD: usize = (1 << 18) + 7;
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        (0..len)
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                (state >> 56) as u8
-            })
-            .collect()
+        let mut draw = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        };
+        let mut all: Vec<u8> = (0..len.min(PERIOD)).map(|_| draw()).collect();
+        while all.len() < len {
+            all.extend_from_within(..all.len().min(len - all.len()));
+        }
+        all
     }
 
     #[test]

@@ -98,7 +98,8 @@ pub fn leave_album(tx: &Tx<'_>, from: AlbumNo, file: FileId, now: Nanos, dirty: 
     tx.insert_op(&op)?;
     dirty.pending();
     leave(tx, from, file, dirty)?;
-    if home.is_none() { enter(tx, to, file, dirty) } else { Ok(()) }
+    // A home that it has now, too: it is there until the change is settled, whatever becomes of it elsewhere.
+    enter(tx, to, file, dirty)
 }
 
 /// The photo moves from album to album.

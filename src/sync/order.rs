@@ -24,6 +24,16 @@ pub(super) fn unblocked(ops: Vec<OpRow>) -> Vec<OpRow> {
     free
 }
 
+/// What is left beside changes that were made and are not confirmed. A photo's record is read, changed and written as a
+/// whole: its next edit waits for the pull that brings what the last one wrote.
+pub(super) fn still_to_do(ops: Vec<OpRow>, made: &[OpRow]) -> Vec<OpRow> {
+    let is_edit = |op: &OpRow| matches!(op.kind, OpKind::NamePhoto | OpKind::EditPhoto);
+    let done: HashSet<_> = made.iter().map(|op| op.no).collect();
+    let edited: HashSet<_> = made.iter().filter(|op| is_edit(op)).filter_map(|op| op.file).collect();
+    let waits = |op: &OpRow| is_edit(op) && op.file.is_some_and(|file| edited.contains(&file));
+    ops.into_iter().filter(|op| !done.contains(&op.no) && !waits(op)).collect()
+}
+
 /// The first of them, with what goes out in the same call.
 pub(super) fn first_batch(ops: impl IntoIterator<Item = OpRow>) -> Vec<OpRow> {
     let mut batch: Vec<OpRow> = Vec::new();

@@ -3,7 +3,7 @@
 //! A change stays pending, and shows, until a pull confirms what it did. One that the server refuses reverts the
 //! view and leaves a line in `status` (semantics, tenet 3).
 
-use super::order::{first_batch, unblocked};
+use super::order::{first_batch, still_to_do, unblocked};
 use super::pull::{Reach, Sync, SyncError};
 use crate::account::{OpenMagic, open_magic, rename_collection, seal_magic, wrap_file_key};
 use crate::base::{AlbumId, AlbumKind, AlbumNo, FileId, Printable, Timestamp};
@@ -15,7 +15,6 @@ use crate::wire::{
     AddFiles, FileMagic, Magic, MoveFiles, RemoveFiles, UpdateCollectionMagic, UpdateFileMagic, WrappedFile,
 };
 use serde_json::{Map, Value};
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,23 +40,31 @@ impl Sync {
     /// Where the store cannot be read or written; failed calls only put their changes off.
     pub async fn push(self: &Arc<Self>) -> Result<Option<Timestamp>, SyncError> {
         self.make_due_albums().await?;
-        let mut settled = Vec::new();
+        while self.push_round().await? {}
+        self.next_due()
+    }
+
+    /// Pushes until a pull must confirm something. Answers whether more may be due by then.
+    async fn push_round(self: &Arc<Self>) -> Result<bool, SyncError> {
+        let (mut settled, mut put_off) = (Vec::new(), false);
         while let Some(batch) = self.next_batch(&settled)? {
             let pushed = self.push_batch(&batch).await;
             match pushed {
                 Pushed::Done => settled.extend(batch.ops),
                 Pushed::Later(wait) => {
                     self.put_off(&batch.ops, wait)?;
+                    put_off = true;
                     break;
                 }
                 Pushed::Refused(_) if batch.ops.len() > 1 => self.push_singly(batch, &mut settled).await?,
                 Pushed::Refused(why) => self.refuse(&batch.ops, &why)?,
             }
         }
-        if !settled.is_empty() {
-            self.confirm(&settled).await?;
+        if settled.is_empty() {
+            return Ok(false);
         }
-        self.next_due()
+        self.confirm(&settled).await?;
+        Ok(!put_off)
     }
 
     /// One of them is refused: which, each says by itself (semantics 6.2).
@@ -104,8 +111,7 @@ impl Sync {
     /// The next changes that nothing earlier holds back.
     fn next_batch(&self, settled: &[OpRow]) -> Result<Option<Batch>, SyncError> {
         let now = self.clock.now();
-        let done: HashSet<_> = settled.iter().map(|op| op.no).collect();
-        let ops = self.store().read(|rows| rows.load_ops())?.into_iter().filter(|op| !done.contains(&op.no)).collect();
+        let ops = still_to_do(self.store().read(|rows| rows.load_ops())?, settled);
         let batch = first_batch(unblocked(ops).into_iter().filter(|op| op.due <= now));
         let call = batch.first().map(|op| call_of(op.kind));
         Ok(call.map(|call| Batch { ops: batch, call }))

@@ -340,6 +340,9 @@ impl Vfs {
         let Some(file) = node.file.map_or_else(|| replaced_by(tx, node.ino), |file| Ok(Some(file)))? else {
             return Ok(());
         };
+        if tx.is_in_trash(file)? {
+            return Ok(());
+        }
         if is_album(&rename.to) {
             let album = self.album_of(tx, &rename.to, rename.now, dirty)?;
             return match self.name_if_other(tx, rename, album, file, dirty) {

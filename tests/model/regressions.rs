@@ -534,3 +534,50 @@ fn a_file_removed_while_it_is_linked_ends() {
         }
     }
 }
+
+/// The second was held against the record of before the first, and taken for done.
+#[test]
+fn a_photo_renamed_there_and_back_before_either_is_pushed_has_the_last_name() {
+    let y = Dir::Album(Album::Y);
+    check(&[
+        Op::MakeAlbum(Album::Y),
+        Op::Write(y, "b.jpg", Content(3)),
+        Op::Wait(400),
+        Op::Upload,
+        Op::Other(Elsewhere::Rename(2, "b.jpg")),
+        Op::Upload,
+        Op::Rename(y, "b.jpg", y, "a.jpg"),
+        Op::Rename(y, "a.jpg", y, "b.jpg"),
+    ]);
+}
+
+/// The photo was called so in `Trash/` until Ente refused that.
+#[test]
+fn a_drop_entry_whose_photo_is_in_the_trash_is_renamed_alone() {
+    check(&[
+        Op::MakeDropX,
+        Op::Write(Dir::DropX, "a.jpg", Content(1)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Other(Elsewhere::Trash(0)),
+        Op::Pull,
+        Op::Rename(Dir::DropX, "a.jpg", Dir::DropX, "b.jpg"),
+    ]);
+}
+
+/// Between its leaving and the push of that it was shown nowhere.
+#[test]
+fn a_photo_that_leaves_an_album_for_one_that_it_was_taken_out_of_elsewhere_is_shown_there() {
+    let y = Dir::Album(Album::Y);
+    check(&[
+        Op::MakeAlbum(Album::Y),
+        Op::Write(y, "a.jpg", Content(2)),
+        Op::Write(Dir::Favorites, "a.jpg", Content(2)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Other(Elsewhere::Trash(4)),
+        Op::Other(Elsewhere::Restore(4, Place::Y)),
+        Op::Unlink(y, "a.jpg"),
+        Op::Upload,
+    ]);
+}
