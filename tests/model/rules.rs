@@ -160,10 +160,10 @@ fn check_rename(from: &str, to: &str, before: &View, after: &View) -> Check {
         by_file && at.starts_with("Uncategorized/") && !before.values().any(|known| known.ino == seen.ino)
     };
     // The photo whose place a file is to take is called as that is, wherever it is.
-    let name = |path: &str| path.rsplit_once('/').map(|(_, name)| name.to_owned());
-    let is_file = matches!(moved.key, EntryKey::LocalFile { .. }) && !from.starts_with("Drop/");
+    let name = |path: &str| path.rsplit_once('/').map_or(String::new(), |(_, name)| name.to_owned());
     let behind = |at: &str, seen: &Seen| {
-        is_file && matches!(seen.key, EntryKey::Photo(_)) && [name(from), name(to)].contains(&name(at))
+        matches!((moved.key, seen.key), (EntryKey::LocalFile { .. }, EntryKey::Photo(_)))
+            && [from, to].iter().any(|path| is_name_of(&name(at), &name(path)))
     };
     let new_album = |at: &str| at.starts_with("Albums/") && at.matches('/').count() == 1 && !before.contains_key(at);
     let may = |at: &str, seen: &Seen| related(seen) || masked(at, seen) || behind(at, seen) || new_album(at);
@@ -204,9 +204,10 @@ pub fn check_kept(before: &View, after: &View) -> Check {
         let Some(now) = after.get(path) else {
             let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
             let moved_on = dir == "Uncategorized"
-                && after.iter().any(|(at, now)| !at.starts_with("Drop") && photo_of(now) == photo_of(seen));
+                && after.iter().any(|(at, now)| !at.starts_with("Drop") && is_same_photo(seen, now));
             let shortened = path.contains(" (") && after.iter().any(|(at, now)| at.starts_with(dir) && same(seen, now));
-            if moved_on || shortened || is_known_otherwise(path, seen, before, after) {
+            let replaced = after.iter().any(|(at, now)| at.starts_with(dir) && is_next_version(path, now, before));
+            if moved_on || shortened || replaced || is_known_otherwise(path, seen, before, after) {
                 continue;
             }
             return Err(format!("{path} {seen:?} has gone by itself"));
@@ -215,7 +216,7 @@ pub fn check_kept(before: &View, after: &View) -> Check {
         let moved_on = path.starts_with("Uncategorized/")
             && photo_of(seen).is_some()
             && after.iter().any(|(at, now)| !at.starts_with("Drop/") && photo_of(now) == photo_of(seen));
-        if !same_content(seen.content, now.content) && !moved_on && !is_next_version(path, seen, now, before) {
+        if !same_content(seen.content, now.content) && !moved_on && !is_next_version(path, now, before) {
             return Err(format!("{path} was {seen:?}, and became {now:?} by itself"));
         }
         if path.starts_with("Drop/") && (now.ino, now.attr.mtime) != (seen.ino, seen.attr.mtime) {
@@ -225,30 +226,39 @@ pub fn check_kept(before: &View, after: &View) -> Check {
     Ok(())
 }
 
-/// A file in an album turned out to be a photo that albums show under another name: it is that one, and called so.
+/// Or the one that a file turned out to be.
+fn is_same_photo(seen: &Seen, now: &Seen) -> bool {
+    match photo_of(seen) {
+        None => matches!(now.key, EntryKey::Photo(_)) && now.content == seen.content,
+        file => file == photo_of(now),
+    }
+}
+
+/// A file in an album, or a photo with its new bytes, turned out to be a photo that albums show under another name: it is
+/// that one, and called so.
 fn is_known_otherwise(path: &str, seen: &Seen, before: &View, after: &View) -> bool {
     let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
     let is_home = |at: &str| ["Albums/", "Favorites/", "Archive/"].iter().any(|list| at.starts_with(list));
+    let was_known = |at: &str| is_home(at) || at.starts_with("Uncategorized/");
     let is_it = |at: &str, now: &Seen| {
         at.rsplit_once('/').is_some_and(|(its, _)| its == dir)
             && matches!(now.key, EntryKey::Photo(_))
             && now.content == seen.content
-            && before.iter().any(|(at, known)| is_home(at) && photo_of(known) == photo_of(now))
+            && before.iter().any(|(at, known)| was_known(at) && photo_of(known) == photo_of(now))
     };
-    seen.key == (EntryKey::LocalFile { photo: None }) && is_home(path) && after.iter().any(|(at, now)| is_it(at, now))
+    let is_new = matches!(seen.key, EntryKey::LocalFile { photo: None } | EntryKey::Photo(_));
+    is_new && is_home(path) && after.iter().any(|(at, now)| is_it(at, now))
 }
 
 /// A drop entry was written over, or a file put over a photo: its place in every album goes to what is there now
 /// (semantics 2.12).
-fn is_next_version(path: &str, seen: &Seen, now: &Seen, before: &View) -> bool {
-    let wrote = |entry: &Seen| {
-        matches!(entry.key, EntryKey::LocalFile { .. })
-            && photo_of(entry).is_none_or(|file| Some(file) == photo_of(seen))
-            && entry.content == now.content
-    };
+fn is_next_version(path: &str, now: &Seen, before: &View) -> bool {
+    let wrote = |entry: &Seen| matches!(entry.key, EntryKey::LocalFile { .. }) && entry.content == now.content;
     let name = |path: &str| path.rsplit_once('/').map(|(_, name)| name.to_owned());
     let is_version = |at: &str, entry: &Seen| (at.starts_with("Drop/") || name(at) == name(path)) && wrote(entry);
-    !path.starts_with("Drop/") && before.iter().any(|(at, entry)| is_version(at, entry))
+    matches!(now.key, EntryKey::Photo(_))
+        && !path.starts_with("Drop/")
+        && before.iter().any(|(at, entry)| is_version(at, entry))
 }
 
 /// Semantics 1.1: an album photo's link count is the number of its names in the albums.
@@ -409,12 +419,31 @@ pub fn check_owed(
     Ok(())
 }
 
-/// No photo was sent twice (I15, semantics 2.9), previous versions left aside.
-pub fn check_no_doubles(facts: &Facts) -> Check {
+fn is_at_home(facts: &Facts, file: FileId) -> bool {
+    facts.homes(file).iter().any(|album| facts.albums[album].kind != AlbumKind::Uncategorized)
+}
+
+/// Photos that no album has, of which another one has the same bytes.
+pub fn photos_beside_equal_ones(facts: &Facts) -> impl Iterator<Item = FileId> {
+    let is_equal = |file: FileId, content| {
+        facts.photos.iter().any(|(other, photo)| *other != file && photo.content == content && !photo.trashed)
+    };
+    let photos = facts.photos.iter().filter(|(file, _)| !is_at_home(facts, **file));
+    photos.filter(move |(file, photo)| is_equal(**file, photo.content)).map(|(file, _)| *file)
+}
+
+/// Whether a directory shows a photo.
+pub fn is_shown(view: &View, dir: &str, file: FileId) -> bool {
+    let is_in = |path: &str| path.rsplit_once('/').is_some_and(|(its, _)| its == dir);
+    view.iter().any(|(path, seen)| is_in(path) && seen.key == EntryKey::Photo(file))
+}
+
+/// No photo was sent twice (I15, semantics 2.9), previous versions left aside. What equals one that a file waits to
+/// replace, held back under a temporary name, is not linked to that: it would change with it.
+pub fn check_no_doubles(facts: &Facts, counts: impl Fn(FileId) -> bool) -> Check {
     let mut known = BTreeMap::new();
-    let at_home =
-        |file: &FileId| facts.homes(*file).iter().any(|album| facts.albums[album].kind != AlbumKind::Uncategorized);
-    for (file, photo) in facts.photos.iter().filter(|(file, photo)| !photo.trashed && at_home(file)) {
+    let counts = |file: &FileId| is_at_home(facts, *file) && counts(*file);
+    for (file, photo) in facts.photos.iter().filter(|(file, photo)| !photo.trashed && counts(file)) {
         if let Some(other) = known.insert((photo.title.clone(), photo.content), file) {
             return Err(format!("{file:?} and {other:?} are the same photo: {photo:?}"));
         }

@@ -42,6 +42,8 @@ pub struct World {
     owed: HashMap<Ino, Owed>,
     /// When a photo was first seen in the trash.
     trashed: HashMap<FileId, Timestamp>,
+    /// Photos that were in Uncategorized alone beside an equal one: new bytes of what no album has (semantics 2.9).
+    beside: BTreeSet<FileId>,
     _root: TempDir,
 }
 
@@ -69,6 +71,7 @@ impl World {
             doubles: false,
             owed: HashMap::new(),
             trashed: HashMap::new(),
+            beside: BTreeSet::new(),
             _root: root,
         };
         world.device.wait(world.device.engine.sync.pull(Reach::New)).map_err(|error| error.to_string())?;
@@ -102,7 +105,9 @@ impl World {
             }
             Outcome::Nothing => rules::check_same(&before, &self.view)?,
         }
-        rules::check_homes(&self.ente.facts())?;
+        let facts = self.ente.facts();
+        self.beside.extend(rules::photos_beside_equal_ones(&facts));
+        rules::check_homes(&facts)?;
         self.check_projection()
     }
 
@@ -265,11 +270,12 @@ impl World {
         }
         let mut trash: BTreeSet<FileId> =
             facts.photos.iter().filter(|(_, photo)| photo.trashed).map(|(file, _)| *file).collect();
+        let mut trashing = BTreeSet::new();
         for OpRow { kind, file, from, to, .. } in ops {
             let Some(file) = file else { continue };
             match kind {
                 OpKind::Trash => {
-                    members.values_mut().for_each(|photos| photos.retain(|other| *other != file));
+                    trashing.insert(file);
                     trash.insert(file);
                 }
                 OpKind::Restore => trash.retain(|other| *other != file),
@@ -284,7 +290,10 @@ impl World {
         }
         for album in albums.iter().filter(|album| album.has_directory()) {
             let dir = rules::directory_of(album);
-            rules::check_members(&self.view, &dir, &members[&album.no], facts)?;
+            // What goes to the trash leaves all its albums, but those that another device puts it into meanwhile.
+            let photos = members.entry(album.no).or_default();
+            photos.retain(|file| !trashing.contains(file) || rules::is_shown(&self.view, &dir, *file));
+            rules::check_members(&self.view, &dir, photos, facts)?;
         }
         rules::check_trash(&self.view, &trash)
     }
@@ -318,7 +327,10 @@ impl World {
         rules::check_rest(&self.view, &facts)?;
         rules::check_links_at_rest(&self.view)?;
         rules::check_owed(&self.owed, &self.view, &facts, &self.trashed)?;
-        if self.doubles { Ok(()) } else { rules::check_no_doubles(&facts) }
+        let store = self.device.engine.store();
+        let is_being_replaced = |file| store.read(|rows| rows.is_being_replaced(file)).unwrap_or(true);
+        let counts = |file| !self.beside.contains(&file) && !is_being_replaced(file);
+        if self.doubles { Ok(()) } else { rules::check_no_doubles(&facts, counts) }
     }
 
     /// Whether Ente has these bytes outside its trash.
