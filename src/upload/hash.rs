@@ -207,7 +207,9 @@ fn find_equal(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -
 /// have: they may turn out to be the same, or another drop entry keeps it where it is.
 fn is_equal_being_replaced(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -> StoreResult<bool> {
     for file in load_equal(rows, row, hashed, dedup)? {
-        if rows.load_replacing(file)?.iter().any(|other| other.no != row.no && is_soon_over(other)) {
+        // Also where that one waits itself: it comes before this one, and waits for none that waits.
+        let is_decided_soon = |other: &UploadRow| is_soon_over(other) || other.stage == Stage::Twin;
+        if rows.load_replacing(file)?.iter().any(|other| other.no != row.no && is_decided_soon(other)) {
             return Ok(true);
         }
     }

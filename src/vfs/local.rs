@@ -6,7 +6,7 @@ use crate::base::sync::{Mutex, MutexGuard};
 use crate::base::{Ino, Nanos, UploadNo, VaultId};
 use crate::namespace::path_of;
 use crate::spool::SpoolFile;
-use crate::store::{ContentRow, NodeRow, Rows};
+use crate::store::{ContentRow, NodeRow, Rows, UploadRow};
 use crate::tree::Stage;
 use crate::vault::CommitRecord;
 use std::collections::HashMap;
@@ -200,12 +200,18 @@ impl Vfs {
         let vault = spooled.map(|vault| self.spool.open_committed(vault, generation)).transpose()?;
         let upload = uploads.into_iter().rev().find(|upload| !upload.stage.is_over());
         let mut state = LocalState::new(node);
-        state.writing = upload.as_ref().is_some_and(|upload| upload.stage == Stage::Writing);
+        // What a kill interrupted is set aside, and begins anew with the next bytes.
+        state.writing = upload.as_ref().is_some_and(|upload| upload.stage == Stage::Writing && upload.parked.is_none());
         state.upload = upload.map(|upload| upload.no);
         state.vault = vault;
         state.old = content.map(Arc::new);
         Ok(LocalFile::new(state))
     }
+}
+
+/// Whether bytes are being written. What a kill interrupted is set aside, and begins anew with the next bytes.
+pub(super) fn is_written(upload: &UploadRow) -> bool {
+    upload.stage == Stage::Writing && upload.parked.is_none()
 }
 
 #[cfg(test)]

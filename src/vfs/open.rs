@@ -3,7 +3,7 @@
 use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::handles::Handle;
-use super::local::LocalState;
+use super::local::{LocalState, is_written};
 use crate::base::{Ino, InoKind, Role};
 use crate::namespace::{content_of, path_of};
 use crate::store::{ContentRow, MemberRow};
@@ -141,7 +141,7 @@ impl Vfs {
                 _ => return Ok(false),
             }
             tx.save_upload(&row)?;
-            Ok(row.stage == Stage::Writing)
+            Ok(is_written(&row))
         })?;
         self.bells.uploads.ring();
         Ok(())

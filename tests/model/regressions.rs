@@ -581,3 +581,21 @@ fn a_photo_that_leaves_an_album_for_one_that_it_was_taken_out_of_elsewhere_is_sh
         Op::Upload,
     ]);
 }
+
+/// It was sent a second time: what was to replace the equal photo waited itself, and was not waited for.
+#[test]
+fn a_file_equal_to_a_photo_that_another_file_waits_to_replace_is_no_second_photo() {
+    let (y, favorites) = (Dir::Album(Album::Y), Dir::Favorites);
+    check(&[
+        Op::MakeAlbum(Album::Y),
+        Op::Write(Dir::Drop, "a.jpg", Content(2)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(favorites, "a.jpg", Content(0)),
+        Op::Patch(favorites, "a.jpg", Content(1)),
+        Op::Rename(Dir::Drop, "a.jpg", y, "b.jpg"),
+        Op::Write(y, "b.jpg", Content(1)),
+        Op::Rename(favorites, "a.jpg", y, "b.jpg"),
+        Op::Write(favorites, "b.jpg", Content(1)),
+    ]);
+}

@@ -161,9 +161,12 @@ fn check_rename(from: &str, to: &str, before: &View, after: &View) -> Check {
     };
     // The photo whose place a file is to take is called as that is, wherever it is.
     let name = |path: &str| path.rsplit_once('/').map_or(String::new(), |(_, name)| name.to_owned());
+    let fits = |at: &str| is_name_of(&name(at), &name(to));
+    let named: BTreeSet<FileId> =
+        after.iter().filter(|(at, _)| fits(at)).filter_map(|(_, now)| photo_of(now)).collect();
     let behind = |at: &str, seen: &Seen| {
-        matches!((moved.key, seen.key), (EntryKey::LocalFile { .. }, EntryKey::Photo(_)))
-            && [from, to].iter().any(|path| is_name_of(&name(at), &name(path)))
+        matches!((moved.key, seen.key), (EntryKey::LocalFile { .. }, EntryKey::Photo(file)) if named.contains(&file))
+            || (matches!(seen.key, EntryKey::Photo(_)) && fits(at) && matches!(moved.key, EntryKey::LocalFile { .. }))
     };
     let new_album = |at: &str| at.starts_with("Albums/") && at.matches('/').count() == 1 && !before.contains_key(at);
     let may = |at: &str, seen: &Seen| related(seen) || masked(at, seen) || behind(at, seen) || new_album(at);
@@ -216,7 +219,8 @@ pub fn check_kept(before: &View, after: &View) -> Check {
         let moved_on = path.starts_with("Uncategorized/")
             && photo_of(seen).is_some()
             && after.iter().any(|(at, now)| !at.starts_with("Drop/") && photo_of(now) == photo_of(seen));
-        if !same_content(seen.content, now.content) && !moved_on && !is_next_version(path, now, before) {
+        let explained = || is_next_version(path, now, before) || is_known_otherwise(path, seen, before, after);
+        if !same_content(seen.content, now.content) && !moved_on && !explained() {
             return Err(format!("{path} was {seen:?}, and became {now:?} by itself"));
         }
         if path.starts_with("Drop/") && (now.ino, now.attr.mtime) != (seen.ino, seen.attr.mtime) {

@@ -1,7 +1,7 @@
 //! Issue 3, point 8: each trouble gives one clear sentence and the right exit code or errno, and loses nothing.
 
 use super::ledger::Ledger;
-use crate::common::{Device, EMAIL, Kill, PASSWORD, Scratch, World, await_that, jpeg};
+use crate::common::{Device, EMAIL, Kill, PASSWORD, Scratch, World, await_some, await_that, jpeg};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
@@ -68,11 +68,15 @@ fn an_unknown_account_a_dead_endpoint_and_a_server_without_tls_are_told_apart() 
 
 /// Writes until something refuses; answers with what.
 fn fill(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    crate::common::close(write(path, bytes)?)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut file = File::create(path)?;
     for piece in bytes.chunks(64 << 10) {
         file.write_all(piece)?;
     }
-    crate::common::close(file)
+    Ok(file)
 }
 
 #[test]
@@ -131,7 +135,11 @@ fn a_full_disk_refuses_with_enospc_and_loses_nothing() {
     device.remount();
     assert!(device.run(["resume"]).status.success());
     await_that("all that was accepted", || world.client().photos().len() == ledger.len());
-    await_that("room again", || fill(&device.drop_dir().join(&name), &bytes).is_ok());
+    let file = await_some(|| write(&device.drop_dir().join(&name), &bytes).ok(), || "no room again".into());
+    // Until its close was heard of it was still called interrupted, and nobody waited for it.
+    let status = device.status();
+    assert!(!status.is_idle(), "{status:#?}");
+    crate::common::close(file).expect("it is accepted");
     ledger.expect(&name, &bytes, "Drop");
     device.wait_idle();
     ledger.check(world.client());
