@@ -177,12 +177,13 @@ pub fn name_member(
 /// has elsewhere, say. A live photo's other half keeps its extension. What Ente calls otherwise is shown so in the trash
 /// alone: nothing is renamed there.
 pub fn show_as(tx: &Tx<'_>, album: AlbumNo, file: FileId, name: &[u8], dirty: &mut Dirty) -> StoreResult<()> {
-    if album != AlbumNo::TRASH && !is_called(tx, file, name)? {
-        return Ok(());
-    }
     let (Some(dir), Some(row)) = (PhotoDir::load(tx, album)?, tx.load_file(file)?) else { return Ok(()) };
     let Some(MemberRow { listing: Some(still), clip, .. }) = tx.load_member(album, file)? else { return Ok(()) };
     let Some(shown) = Shown::load(tx, &row)? else { return Ok(()) };
+    let plain = shown.plain_names(&row);
+    if album != AlbumNo::TRASH && !fits_one_of(&plain, name) {
+        return Ok(());
+    }
     let (typed, extension) = split_name(name);
     let renamed = |listing: &Listing| match clip {
         Some(_) => [typed, split_name(&listing.name).1].concat(),
@@ -196,7 +197,6 @@ pub fn show_as(tx: &Tx<'_>, album: AlbumNo, file: FileId, name: &[u8], dirty: &m
             return Ok(());
         }
     }
-    let plain = shown.plain_names(&row);
     let (stem, _) = split_name(&plain[0]);
     let slot = NameSlot { stem, together: together(&row), suffix: suffix_of(&plain[0], &given[0]), provisional: false };
     dirty.photo(album, file);
@@ -209,12 +209,16 @@ pub fn show_as(tx: &Tx<'_>, album: AlbumNo, file: FileId, name: &[u8], dirty: &m
 pub fn is_called(rows: &Rows<'_>, file: FileId, name: &[u8]) -> StoreResult<bool> {
     let Some(row) = rows.load_file(file)? else { return Ok(false) };
     let Some(shown) = Shown::load(rows, &row)? else { return Ok(false) };
-    let fits = |plain: &Vec<u8>| {
+    Ok(fits_one_of(&shown.plain_names(&row), name))
+}
+
+/// Whether a name is one of these, or one of them with a suffix.
+fn fits_one_of(plain: &[Vec<u8>], name: &[u8]) -> bool {
+    plain.iter().any(|plain| {
         let (stem, extension) = split_name(plain);
         let suffix = format!(" ({})", suffix_of(plain, name));
         plain == name || join_name(stem, suffix.as_bytes(), extension) == name
-    };
-    Ok(shown.plain_names(&row).iter().any(fits))
+    })
 }
 
 /// What was shot in the same second shares a suffix.

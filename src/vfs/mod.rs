@@ -20,6 +20,7 @@ mod journal;
 mod link;
 mod local;
 mod lookup;
+mod naming;
 mod open;
 mod read;
 mod remove;

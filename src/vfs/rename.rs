@@ -3,19 +3,19 @@
 use super::Vfs;
 use super::echo::{Sibling, other_half, renamed};
 use super::error::{VfsError, VfsResult};
-use super::journal::{note, note_entry, note_move, note_photo_name};
+use super::journal::{note, note_entry, note_move};
 use super::link::settle_anew;
 use super::remove::{forget_entry, remove_directory};
 use super::trash::{handed_over_from, is_out_of_trash};
 use crate::base::{AlbumNo, FileId, Ino, Nanos, Visibility};
 use crate::namespace::{
-    Destination, DirInfo, Dirty, Entry, EntryKey, Shown, add_photo, destination, is_called, name_album, name_photo,
-    path_of, resolve_album, shelve_album, show_as, transfer_photo, untrash, withdraw_photo,
+    Destination, DirInfo, Dirty, Entry, EntryKey, add_photo, destination, name_album, path_of, resolve_album,
+    shelve_album, transfer_photo, untrash, withdraw_photo,
 };
 use crate::store::{AlbumRow, Change, MemberRow, NodeKind, NodeRow, Rows, StoreResult, Tx};
 use crate::tree::{
-    DirKind, EntryKind, NameClass, NameRules, Refusal, RenamePlan, RenameSource, RenameTarget, plan_removal,
-    plan_rename, split_name,
+    DirKind, EntryKind, NameClass, Refusal, RenamePlan, RenameSource, RenameTarget, plan_removal, plan_rename,
+    split_name,
 };
 use std::time::Duration;
 
@@ -223,9 +223,7 @@ impl Vfs {
                 self.hand_over(tx, rename, file, dirty)
             }
             (RenamePlan::NamePhoto, EntryKey::Photo(file) | EntryKey::Clip(file)) => {
-                let title = self.title_of(tx, rename, file)?;
-                note_photo_name(tx, file, rename.now)?;
-                Ok(name_photo(tx, file, &title, rename.now, dirty)?)
+                self.name_photo_as(tx, rename, file, dirty)
             }
             (RenamePlan::MovePhoto, EntryKey::Photo(file) | EntryKey::Clip(file)) => {
                 self.move_between(tx, rename, file, dirty)
@@ -280,20 +278,6 @@ impl Vfs {
         Ok(name_album(tx, &shelved, &name, rename.now, dirty)?)
     }
 
-    /// Ente's names are text.
-    fn text_name(&self, rename: &Rename<'_>) -> VfsResult<String> {
-        String::from_utf8(rename.name.to_vec()).map_err(|_| VfsError::Refused(Refusal::InvalidName))
-    }
-
-    /// What the photo is to be called: the name it is given, or for a live photo that name's stem (semantics 1.2).
-    pub(super) fn title_of(&self, tx: &Tx<'_>, rename: &Rename<'_>, file: FileId) -> VfsResult<String> {
-        let name = self.text_name(rename)?;
-        let row = tx.load_file(file)?.ok_or(VfsError::NotFound)?;
-        let Some(shown) = Shown::load(tx, &row)? else { return Ok(name) };
-        // A half keeps its extension: it says what the zip has.
-        shown.title_for(&row, &name).ok_or(VfsError::Refused(Refusal::FixedPlace))
-    }
-
     /// The other half follows: nothing may be where it goes.
     fn check_sibling(&self, rename: &Rename<'_>, sibling: Option<&Sibling>) -> VfsResult<()> {
         let Some(sibling) = sibling else { return Ok(()) };
@@ -331,32 +315,6 @@ impl Vfs {
         self.name_along(tx, rename, &node, dirty)
     }
 
-    /// The photo of an entry, or the one whose place it is to take, is called so, too: in an album as the entry is, in a
-    /// drop as it is renamed. Temporary and junk names are not pushed (semantics 2.4).
-    fn name_along(&self, tx: &Tx<'_>, rename: &Rename<'_>, node: &NodeRow, dirty: &mut Dirty) -> VfsResult<()> {
-        if self.name_rules(rename.to.ino).classify(rename.name) != NameClass::Plain {
-            return Ok(());
-        }
-        let Some(file) = node.file.map_or_else(|| replaced_by(tx, node.ino), |file| Ok(Some(file)))? else {
-            return Ok(());
-        };
-        if tx.is_in_trash(file)? {
-            return Ok(());
-        }
-        if is_album(&rename.to) {
-            let album = self.album_of(tx, &rename.to, rename.now, dirty)?;
-            return match self.name_if_other(tx, rename, album, file, dirty) {
-                // A half of a live photo keeps its extension; the file itself may have any name until it is sent.
-                Err(VfsError::Refused(_)) => Ok(()),
-                named => named,
-            };
-        }
-        let renamed = rename.from.ino == rename.to.ino && rename.entry.name[..] != *rename.name;
-        // What is renamed over an entry takes its place, and leaves its photo the name that Ente has.
-        let is_over_its_photo = node.file.is_none() && rename.occupant.is_some();
-        if renamed && !is_over_its_photo { self.name_in_ente(tx, file, rename, dirty) } else { Ok(()) }
-    }
-
     /// A file with two names is in two albums: the one that this directory maps to is meant.
     pub(super) fn of_entry(&self, tx: &Tx<'_>, node: NodeRow, dir: Ino) -> VfsResult<NodeRow> {
         if !node.linked {
@@ -367,17 +325,6 @@ impl Vfs {
             _ => None,
         };
         Ok(NodeRow { album: album.or(node.album), ..node })
-    }
-
-    fn name_in_ente(&self, tx: &Tx<'_>, file: FileId, rename: &Rename<'_>, dirty: &mut Dirty) -> VfsResult<()> {
-        match self.title_of(tx, rename, file) {
-            Ok(name) => {
-                note_photo_name(tx, file, rename.now)?;
-                Ok(name_photo(tx, file, &name, rename.now, dirty)?)
-            }
-            Err(VfsError::Refused(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     /// Everything below a directory that has another path.
@@ -472,54 +419,15 @@ impl Vfs {
         self.name_if_other(tx, rename, to, file, dirty)
     }
 
-    /// `mv A/x.jpg B/y.jpg` also names the photo, unless the album gave it that very name.
-    pub(super) fn name_if_other(
-        &self,
-        tx: &Tx<'_>,
-        rename: &Rename<'_>,
-        to: AlbumNo,
-        file: FileId,
-        dirty: &mut Dirty,
-    ) -> VfsResult<()> {
-        let member = tx.load_member(to, file)?;
-        let shown = member.into_iter().flat_map(|member| [member.listing, member.clip]).flatten();
-        if shown.into_iter().any(|listing| listing.name == rename.name) {
-            return Ok(());
-        }
-        // A drop entry keeps its name when the photo gets another: it is called as the entry then.
-        let keeps_name = rename.entry.name[..] == *rename.name;
-        let title = match self.title_of(tx, rename, file) {
-            _ if keeps_name && is_called(tx, file, rename.name)? => None,
-            Err(VfsError::Refused(_)) if keeps_name => None,
-            title => Some(title?),
-        };
-        let Some(title) = title else { return Ok(show_as(tx, to, file, rename.name, dirty)?) };
-        note_photo_name(tx, file, rename.now)?;
-        Ok(name_photo(tx, file, &title, rename.now, dirty)?)
-    }
-
     /// The album of a directory that shows one, made for `Favorites/` and `Uncategorized/` where there is none.
     pub(super) fn album_of(&self, tx: &Tx<'_>, dir: &DirInfo, now: Nanos, dirty: &mut Dirty) -> VfsResult<AlbumNo> {
         resolve_album(tx, &self.options.drops, dir.ino, now, dirty)?.ok_or(VfsError::Refused(Refusal::FixedPlace))
     }
-
-    /// The name rules that hold in a directory.
-    pub(super) fn name_rules(&self, dir: Ino) -> NameRules {
-        let path = self.store().read(|rows| path_of(rows, dir)).ok().flatten().unwrap_or_default();
-        self.options.drops.find(&path).map_or_else(NameRules::default, |(drop, _)| drop.names.clone())
-    }
 }
 
 /// A directory that shows an own album or somebody else's.
-fn is_album(dir: &DirInfo) -> bool {
+pub(super) fn is_album(dir: &DirInfo) -> bool {
     matches!(dir.kind, DirKind::Album(_) | DirKind::SharedAlbum(_))
-}
-
-/// The own photo whose place a file is to take.
-fn replaced_by(rows: &Rows<'_>, ino: Ino) -> StoreResult<Option<FileId>> {
-    let upload = rows.load_uploads_of(ino)?.pop().filter(|upload| !upload.stage.is_over());
-    let file = upload.and_then(|upload| upload.supersedes).map(|file| rows.load_file(file)).transpose()?.flatten();
-    Ok(file.filter(|file| file.own).map(|file| file.id))
 }
 
 /// The inode of what moves, and whether its photo is to get other bytes than it has.

@@ -1,14 +1,14 @@
 //! A device: a state directory, a cache directory, a mountpoint, and the real program between them.
 
 use super::system::program;
-use super::{PATIENCE, await_some};
+use super::{PATIENCE, await_some, try_await_some};
 use entefs::control::{Client as ControlClient, ClientError, Reply, Request, Status};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A mount that lasts longer hangs: whoever waits for it must be let go.
 const LONGEST: Duration = Duration::from_secs(900);
@@ -122,7 +122,7 @@ impl Device {
     pub fn kill(&mut self, kill: Kill) {
         let Some(mut running) = self.running.take() else { return };
         running.child.kill().expect("it is ours");
-        if !has_ended(&mut running.child) {
+        if try_await_some(|| running.child.try_wait().expect("it is ours")).is_none() {
             self.clear();
             assert!(std::thread::panicking(), "a killed daemon waits for itself in the kernel");
         }
@@ -204,18 +204,6 @@ impl Device {
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
-}
-
-/// Whether a killed program ends, within a while.
-fn has_ended(child: &mut Child) -> bool {
-    let began = Instant::now();
-    while child.try_wait().expect("it is ours").is_none() {
-        if began.elapsed() > PATIENCE {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    true
 }
 
 /// What a program prints first, unless it keeps silent for longer than anybody waits.

@@ -32,16 +32,24 @@ use std::time::{Duration, Instant};
 /// Only what hangs takes longer.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Asks until the answer is `Some`; after [`PATIENCE`] fails with what `why` says.
-#[track_caller]
-pub fn await_some<T>(mut ask: impl FnMut() -> Option<T>, why: impl FnOnce() -> String) -> T {
+/// Asks until the answer is `Some`; after [`PATIENCE`] it is `None`.
+pub fn try_await_some<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let began = Instant::now();
     loop {
-        if let Some(found) = ask() {
+        let found = ask();
+        if found.is_some() || began.elapsed() >= PATIENCE {
             return found;
         }
-        assert!(began.elapsed() < PATIENCE, "waited for too long: {}", why());
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Asks until the answer is `Some`; after [`PATIENCE`] fails with what `why` says.
+#[track_caller]
+pub fn await_some<T>(ask: impl FnMut() -> Option<T>, why: impl FnOnce() -> String) -> T {
+    match try_await_some(ask) {
+        Some(found) => found,
+        None => panic!("waited for too long: {}", why()),
     }
 }
 

@@ -28,6 +28,11 @@ pub fn directory_of(album: &AlbumRow) -> String {
     }
 }
 
+/// Directory and name.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
 fn photo_of(seen: &Seen) -> Option<FileId> {
     match seen.key {
         EntryKey::Photo(file) => Some(file),
@@ -160,13 +165,13 @@ fn check_rename(from: &str, to: &str, before: &View, after: &View) -> Check {
         by_file && at.starts_with("Uncategorized/") && !before.values().any(|known| known.ino == seen.ino)
     };
     // The photo whose place a file is to take is called as that is, wherever it is.
-    let name = |path: &str| path.rsplit_once('/').map_or(String::new(), |(_, name)| name.to_owned());
-    let fits = |at: &str| is_name_of(&name(at), &name(to));
+    let fits = |at: &str| is_name_of(split(at).1, split(to).1);
     let named: BTreeSet<FileId> =
         after.iter().filter(|(at, _)| fits(at)).filter_map(|(_, now)| photo_of(now)).collect();
-    let behind = |at: &str, seen: &Seen| {
-        matches!((moved.key, seen.key), (EntryKey::LocalFile { .. }, EntryKey::Photo(file)) if named.contains(&file))
-            || (matches!(seen.key, EntryKey::Photo(_)) && fits(at) && matches!(moved.key, EntryKey::LocalFile { .. }))
+    let is_file = matches!(moved.key, EntryKey::LocalFile { .. });
+    let behind = |at: &str, seen: &Seen| match seen.key {
+        EntryKey::Photo(file) => is_file && (fits(at) || named.contains(&file)),
+        _ => false,
     };
     let new_album = |at: &str| at.starts_with("Albums/") && at.matches('/').count() == 1 && !before.contains_key(at);
     let may = |at: &str, seen: &Seen| related(seen) || masked(at, seen) || behind(at, seen) || new_album(at);
@@ -205,7 +210,7 @@ fn check_album_rename(from: &str, to: &str, before: &View, after: &View) -> Chec
 pub fn check_kept(before: &View, after: &View) -> Check {
     for (path, seen) in before {
         let Some(now) = after.get(path) else {
-            let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+            let (dir, _) = split(path);
             let moved_on = dir == "Uncategorized"
                 && after.iter().any(|(at, now)| !at.starts_with("Drop") && is_same_photo(seen, now));
             let shortened = path.contains(" (") && after.iter().any(|(at, now)| at.starts_with(dir) && same(seen, now));
@@ -241,11 +246,11 @@ fn is_same_photo(seen: &Seen, now: &Seen) -> bool {
 /// A file in an album, or a photo with its new bytes, turned out to be a photo that albums show under another name: it is
 /// that one, and called so.
 fn is_known_otherwise(path: &str, seen: &Seen, before: &View, after: &View) -> bool {
-    let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+    let (dir, _) = split(path);
     let is_home = |at: &str| ["Albums/", "Favorites/", "Archive/"].iter().any(|list| at.starts_with(list));
     let was_known = |at: &str| is_home(at) || at.starts_with("Uncategorized/");
     let is_it = |at: &str, now: &Seen| {
-        at.rsplit_once('/').is_some_and(|(its, _)| its == dir)
+        split(at).0 == dir
             && matches!(now.key, EntryKey::Photo(_))
             && now.content == seen.content
             && before.iter().any(|(at, known)| was_known(at) && photo_of(known) == photo_of(now))
@@ -258,8 +263,7 @@ fn is_known_otherwise(path: &str, seen: &Seen, before: &View, after: &View) -> b
 /// (semantics 2.12).
 fn is_next_version(path: &str, now: &Seen, before: &View) -> bool {
     let wrote = |entry: &Seen| matches!(entry.key, EntryKey::LocalFile { .. }) && entry.content == now.content;
-    let name = |path: &str| path.rsplit_once('/').map(|(_, name)| name.to_owned());
-    let is_version = |at: &str, entry: &Seen| (at.starts_with("Drop/") || name(at) == name(path)) && wrote(entry);
+    let is_version = |at: &str, entry: &Seen| (at.starts_with("Drop/") || split(at).1 == split(path).1) && wrote(entry);
     matches!(now.key, EntryKey::Photo(_))
         && !path.starts_with("Drop/")
         && before.iter().any(|(at, entry)| is_version(at, entry))
@@ -351,17 +355,15 @@ fn is_name_of(shown: &str, name: &str) -> bool {
 
 /// A file of an album's directory that is a photo stands for it; a drop's is beside it.
 fn is_shown_twice(view: &View, path: &str, file: FileId) -> bool {
-    let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
-    let is_there = |(at, seen): (&String, &Seen)| {
-        at.rsplit_once('/').is_some_and(|(other, _)| other == dir) && seen.key == EntryKey::Photo(file)
-    };
+    let (dir, _) = split(path);
+    let is_there = |(at, seen): (&String, &Seen)| split(at).0 == dir && seen.key == EntryKey::Photo(file);
     !path.starts_with("Drop/") && view.iter().any(is_there)
 }
 
 /// Nothing waits: what is seen is what Ente has.
 pub fn check_rest(view: &View, facts: &Facts) -> Check {
     for (path, seen) in view {
-        let name = path.rsplit('/').next().unwrap_or_default();
+        let (_, name) = split(path);
         match seen.key {
             EntryKey::Photo(file) => {
                 let photo = facts.photos.get(&file).ok_or_else(|| format!("{path}: {file:?} is not in Ente"))?;
@@ -438,8 +440,7 @@ pub fn photos_beside_equal_ones(facts: &Facts) -> impl Iterator<Item = FileId> {
 
 /// Whether a directory shows a photo.
 pub fn is_shown(view: &View, dir: &str, file: FileId) -> bool {
-    let is_in = |path: &str| path.rsplit_once('/').is_some_and(|(its, _)| its == dir);
-    view.iter().any(|(path, seen)| is_in(path) && seen.key == EntryKey::Photo(file))
+    view.iter().any(|(path, seen)| split(path).0 == dir && seen.key == EntryKey::Photo(file))
 }
 
 /// No photo was sent twice (I15, semantics 2.9), previous versions left aside. What equals one that a file waits to
