@@ -173,6 +173,9 @@ pub(super) fn forget_entry(
     if !tx.load_names_of(entry.ino)?.is_empty() {
         // A program that links and unlinks to rename: what rested under the first name is looked at again.
         super::link::settle_anew(tx, entry.ino, now, settle)?;
+        if let Some(node) = tx.load_node(entry.ino)? {
+            tx.save_node(&NodeRow { ctime: now, ..node })?;
+        }
         dirty.ino(entry.ino);
         return Ok(false);
     }

@@ -140,6 +140,37 @@ fn a_link_adds_a_photo_to_an_album() {
     assert!(total < 2 * bytes.len() as u64, "counted once: {total}");
 }
 
+/// Semantics 1.4: `st_ctime` changes with the names of a drop entry: when one more is made, when one is removed, and
+/// when something is renamed over one.
+#[test]
+fn a_name_of_a_drop_entry_that_comes_or_goes_changes_the_ctime_of_the_others() {
+    let Some(world) = World::start() else { return };
+    let device = world.mounted();
+    let path = |name: &str| device.path("Drop").join(name);
+    let seen = || {
+        let found = fs::metadata(path("a.jpg")).expect("it is there");
+        (found.nlink(), (found.ctime(), found.ctime_nsec()), (found.mtime(), found.mtime_nsec()))
+    };
+    for name in ["a.jpg", "other.jpg"] {
+        fs::write(path(name), jpeg(23, 3000)).expect("a photo");
+    }
+    let (_, mut before, written) = seen();
+    let mut changes = |links: u64, what: &str| {
+        let (seen_links, after, mtime) = seen();
+        assert_eq!((seen_links, mtime), (links, written), "{what}");
+        assert!(after > before, "{what}: {after:?}, before {before:?}");
+        before = after;
+    };
+    fs::hard_link(path("a.jpg"), path("b.jpg")).expect("a second name");
+    changes(2, "linked");
+    fs::remove_file(path("b.jpg")).expect("a name of two");
+    changes(1, "unlinked");
+    fs::hard_link(path("a.jpg"), path("b.jpg")).expect("a second name");
+    changes(2, "linked anew");
+    fs::rename(path("other.jpg"), path("b.jpg")).expect("over a name of two");
+    changes(1, "renamed over");
+}
+
 /// Semantics 3: "`link` inside a drop: a second drop entry of the same inode, also added to the album its directory
 /// maps to", before it is sent and after.
 #[test]
