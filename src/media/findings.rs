@@ -16,10 +16,12 @@ pub(super) enum DateRank {
     Original,
     XmpCreated,
     XmpDigitized,
+    IptcDigitized,
     /// EXIF `DateTimeDigitized`.
     Digitized,
     XmpCreate,
     XmpMetadata,
+    XmpDateTime,
     /// EXIF `DateTime`.
     Modified,
     XmpModified,

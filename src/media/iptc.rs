@@ -6,6 +6,8 @@
 //!                                                    …  name, even                1  55 date, 60 time, 120 caption
 //!                                                    4  length                    2  length
 //!                                                    …  data, even                …  value
+//!
+//! When it was digitised: 62 date, 63 time.
 //! ```
 
 use super::date::parse_iso;
@@ -37,19 +39,23 @@ fn resource(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
 
 /// A date counts with its time only: without, it would displace one of EXIF that has both.
 fn read_data_sets(mut data: &[u8], findings: &mut Findings) {
-    let (mut date, mut time) = (None, None);
+    let (mut created, mut digitized) = ((None, None), (None, None));
     while let [0x1c, record, kind, high, low, rest @ ..] = data {
         let Some((value, rest)) = rest.split_at_checked(u16::from_be_bytes([*high, *low]).into()) else { break };
         match (record, kind) {
-            (2, 55) => date = text(value),
-            (2, 60) => time = text(value),
+            (2, 55) => created.0 = text(value),
+            (2, 60) => created.1 = text(value),
+            (2, 62) => digitized.0 = text(value),
+            (2, 63) => digitized.1 = text(value),
             (2, 120) => findings.add_caption(Standard::Iptc, text(value)),
             _ => {}
         }
         data = rest;
     }
-    let date = date.zip(time).and_then(|(date, time)| parse_iso(&spelled(&date, &time)?));
-    findings.add_date(DateRank::IptcCreated, date);
+    for (rank, (date, time)) in [(DateRank::IptcCreated, created), (DateRank::IptcDigitized, digitized)] {
+        let moment = date.zip(time).and_then(|(date, time)| parse_iso(&spelled(&date, &time)?));
+        findings.add_date(rank, moment);
+    }
 }
 
 /// `20080315` and `095201-0400` as ISO 8601 has them.
@@ -90,6 +96,8 @@ mod tests {
             data_set(0, b"\0\x02"),
             data_set(55, b"20080315"),
             data_set(60, b"095201-0400"),
+            data_set(62, b"20200102"),
+            data_set(63, b"030405+0100"),
             data_set(120, b"A walk"),
         ];
         let resources = [resource_of(0x03ed, b"odd", &[1; 15]), resource_of(0x0404, b"", &sets.concat())].concat();
@@ -98,6 +106,8 @@ mod tests {
         let (rank, date) = found.dates[0];
         assert_eq!((rank, date.wall().as_deref()), (DateRank::IptcCreated, Some("2008-03-15T09:52:01")));
         assert_eq!(date.offset().as_deref(), Some("-04:00"));
+        let (rank, date) = found.dates[1];
+        assert_eq!((rank, date.wall().as_deref()), (DateRank::IptcDigitized, Some("2020-01-02T03:04:05")));
         for len in 0..resources.len() {
             read(&resources[..len]);
         }

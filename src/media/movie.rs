@@ -5,7 +5,7 @@
 //! moov ─┬─ mvhd  creation, time scale, duration     meta ─┬─ keys  names: com.apple.quicktime.creationdate …
 //!       ├─ trak ─┬─ tkhd  size and turn                   └─ ilst  their values
 //!       │        └─ mdia ── hdlr  "vide"            udta ─┬─ ©xyz  place, ISO 6709
-//!       └─ mvex ── mehd  length of a fragmented one       └─ ©mak ©mod loci
+//!       └─ mvex ── mehd  length of a fragmented one       └─ ©mak ©mod loci meta
 //! ```
 
 use super::bmff::{boxes, find, find_path, full};
@@ -125,6 +125,8 @@ fn read_user_data(source: &Source<'_>, user_data: Range<u64>, findings: &mut Fin
             b"\xa9mak" => keep(&mut findings.camera_make, value()),
             b"\xa9mod" => keep(&mut findings.camera_model, value()),
             b"loci" => keep(&mut findings.place, read_loci(source, found.body)),
+            // Where ffmpeg keeps Apple's list when it copies a movie.
+            b"meta" => read_tags(source, found.body, findings).unwrap_or_default(),
             _ => {}
         }
     }
@@ -200,6 +202,16 @@ mod tests {
         assert_eq!(found.content_identifier.as_deref(), Some("ABC-123"));
         let ranks: Vec<_> = found.dates.iter().map(|(rank, _)| *rank).collect();
         assert_eq!(ranks, [DateRank::MovieHeader, DateRank::MovieTag]);
+    }
+
+    #[test]
+    fn apples_list_is_read_from_the_user_data_of_a_copied_movie() {
+        let phone = Movie::default()
+            .tag("com.apple.quicktime.location.ISO6709", "+48.8577-002.2950+035.000/")
+            .tag("com.apple.quicktime.creationdate", "2019-02-12T15:27:12+0800");
+        let found = findings(&Movie { more: boxed(b"udta", &phone.meta()), ..Movie::default() }.file());
+        assert_eq!(found.place, Place::new(48.8577, -2.295));
+        assert!(found.dates.iter().any(|(rank, _)| *rank == DateRank::MovieTag), "{:?}", found.dates);
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl Movie {
         boxed(b"trak", &[full_boxed(b"tkhd", self.wide.into(), &header), boxed(b"mdia", &handler)].concat())
     }
 
-    fn meta(&self) -> Vec<u8> {
+    pub fn meta(&self) -> Vec<u8> {
         let keys: Vec<u8> = self.tags.iter().flat_map(|(name, _)| boxed(b"mdta", name.as_bytes())).collect();
         let keys = full_boxed(b"keys", 0, &[&(self.tags.len() as u32).to_be_bytes()[..], &keys].concat());
         let value = |value: &str| boxed(b"data", &[b"\0\0\0\x01\0\0\0\0", value.as_bytes()].concat());

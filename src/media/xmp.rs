@@ -4,7 +4,7 @@
 //! with a list of languages in it, of which the first counts. The prefixes are a convention that every writer keeps;
 //! a packet with others gives nothing.
 
-use super::date::parse_iso;
+use super::date::{Moment, parse_day, parse_iso};
 use super::findings::{DateRank, Findings, Standard, keep};
 use super::source::text;
 use quick_xml::Reader;
@@ -21,13 +21,19 @@ const CAPTION: &[u8] = b"dc:description";
 /// How long the movie at the end of a motion photo is: in version 1 of Google's format, and before.
 const MOTION: [&[u8]; 2] = [b"GCamera:MotionPhotoOffset", b"GCamera:MicroVideoOffset"];
 const PROJECTION: &[u8] = b"GPano:ProjectionType";
-const DATES: [(&[u8], DateRank); 6] = [
+/// The prefix of `xmp` was `xap` before 2005.
+const DATES: [(&[u8], DateRank); 11] = [
     (b"exif:DateTimeOriginal", DateRank::XmpOriginal),
     (b"photoshop:DateCreated", DateRank::XmpCreated),
     (b"exif:DateTimeDigitized", DateRank::XmpDigitized),
     (b"xmp:CreateDate", DateRank::XmpCreate),
+    (b"xap:CreateDate", DateRank::XmpCreate),
     (b"xmp:MetadataDate", DateRank::XmpMetadata),
+    (b"xap:MetadataDate", DateRank::XmpMetadata),
+    (b"exif:DateTime", DateRank::XmpDateTime),
+    (b"tiff:DateTime", DateRank::XmpDateTime),
     (b"xmp:ModifyDate", DateRank::XmpModified),
+    (b"xap:ModifyDate", DateRank::XmpModified),
 ];
 
 /// Of a packet that breaks off or is no XML from some place on, what stands before.
@@ -81,12 +87,18 @@ fn known(name: &[u8]) -> Option<Property> {
 impl Property {
     fn keep(self, value: Option<String>, findings: &mut Findings) {
         match self {
-            Self::Date(rank) => findings.add_date(rank, value.and_then(|date| parse_iso(&date))),
+            Self::Date(rank) => findings.add_date(rank, value.and_then(|value| date(rank, &value))),
             Self::Caption => findings.add_caption(Standard::Xmp, value),
             Self::Motion => keep(&mut findings.motion_length, value.and_then(|length| length.parse().ok())),
             Self::Projection => findings.panorama |= value.is_some_and(|kind| kind == "equirectangular"),
         }
     }
+}
+
+/// All but the year may be left out. Where one of EXIF with its time comes next, a date counts with its time only.
+fn date(rank: DateRank, value: &str) -> Option<Moment> {
+    let before_exif = matches!(rank, DateRank::XmpOriginal | DateRank::XmpDigitized | DateRank::XmpDateTime);
+    parse_iso(value).or_else(|| parse_day(value).filter(|_| !before_exif))
 }
 
 fn read_attributes(tag: &BytesStart<'_>, findings: &mut Findings) {
@@ -150,6 +162,33 @@ mod tests {
             );
             assert_eq!(date.offset().as_deref(), Some("-04:00"));
         }
+    }
+
+    #[test]
+    fn a_day_is_a_date_where_it_displaces_none_of_exif() {
+        let dates =
+            |packet: &str| read(packet).dates.iter().map(|(rank, date)| (*rank, date.wall())).collect::<Vec<_>>();
+        for (value, expected) in [
+            ("2003-08-31", "2003-08-31T00:00:00"),
+            ("2003-08", "2003-08-01T00:00:00"),
+            ("2003", "2003-01-01T00:00:00"),
+            ("2003-08-31T10:20Z", "2003-08-31T10:20:00"),
+        ] {
+            let packet = format!("<photoshop:DateCreated>{value}</photoshop:DateCreated>");
+            assert_eq!(dates(&packet), [(DateRank::XmpCreated, Some(expected.into()))], "{value}");
+        }
+        for packet in ["<exif:DateTimeOriginal>2003-08-31</exif:DateTimeOriginal>", "<x xmp:CreateDate=\"03-08-31\"/>"]
+        {
+            assert_eq!(dates(packet), [], "{packet}");
+        }
+    }
+
+    #[test]
+    fn the_prefix_of_older_writers_is_known() {
+        let found =
+            read("<rdf:Description xap:ModifyDate=\"2005-09-07T15:09:51Z\" xap:CreateDate=\"2005-09-07T15:07:40Z\"/>");
+        let ranks: Vec<_> = found.dates.iter().map(|(rank, _)| *rank).collect();
+        assert_eq!(ranks, [DateRank::XmpModified, DateRank::XmpCreate]);
     }
 
     #[test]

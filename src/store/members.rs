@@ -63,6 +63,10 @@ const WORTH_A_THREAD: usize = 256;
 
 /// What `work` makes of each, in their order.
 fn in_order_on_all_cores<T: Sync, U: Send>(items: &[T], work: impl Fn(&T) -> U + Sync) -> Vec<U> {
+    // Asking for the number of cores reads a dozen files.
+    if items.len() <= WORTH_A_THREAD {
+        return items.iter().map(work).collect();
+    }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let share = items.len().div_ceil(cores).max(WORTH_A_THREAD);
     let (own, others) = items.split_at(share.min(items.len()));

@@ -213,8 +213,11 @@ impl Tables {
             let (counts, rest) = rest.split_at_checked(16)?;
             let total: usize = counts.iter().map(|count| usize::from(*count)).sum();
             let (symbols, rest) = rest.split_at_checked(total)?;
-            let tables = if kind >> 4 == 0 { &mut self.means } else { &mut self.details };
-            *tables.get_mut(usize::from(kind & 15))? = Some(Codes::new(counts, symbols)?);
+            let (tables, codes) = match kind >> 4 {
+                0 => (&mut self.means, Codes::new(counts, symbols)?),
+                _ => (&mut self.details, Codes::of_details(counts, symbols)?),
+            };
+            *tables.get_mut(usize::from(kind & 15))? = Some(codes);
             body = rest;
         }
         Some(())
@@ -310,9 +313,12 @@ struct Codes {
     /// Longer codes by length from FAST + 1 on: one more than the last code of it, and what to add for its symbol.
     slow: Vec<(u32, i32)>,
     symbols: Vec<u8>,
+    /// Under each start of [`AHEAD`] bits, what can be stepped over at once.
+    strides: Vec<Stride>,
 }
 
 const FAST: u32 = 11;
+const AHEAD: u32 = 12;
 
 #[derive(Clone, Copy, Default)]
 struct Code {
@@ -321,7 +327,40 @@ struct Code {
     symbol: u8,
 }
 
+/// The codes that begin within the next bits, and their values.
+#[derive(Clone, Copy, Default)]
+struct Stride {
+    /// None where the first code is longer.
+    bits: u8,
+    values: u8,
+    /// The last of them ends the block.
+    ends: bool,
+}
+
 impl Codes {
+    /// Those of what is stepped over.
+    fn of_details(counts: &[u8], symbols: &[u8]) -> Option<Self> {
+        let mut codes = Self::new(counts, symbols)?;
+        codes.strides = (0..1 << AHEAD).map(|start| codes.stride(start)).collect();
+        Some(codes)
+    }
+
+    fn stride(&self, start: u32) -> Stride {
+        let mut stride = Stride::default();
+        while !stride.ends && u32::from(stride.bits) < AHEAD {
+            let rest = (start << stride.bits) & ((1 << AHEAD) - 1);
+            let code = self.fast[(rest >> (AHEAD - FAST)) as usize];
+            if code.len == 0 || u32::from(stride.bits + code.len) > AHEAD {
+                break;
+            }
+            let (zeros, size) = (code.symbol >> 4, code.symbol & 15);
+            stride.bits += code.len + size;
+            stride.ends = size == 0 && zeros < 15;
+            stride.values += if stride.ends { 0 } else { zeros + 1 };
+        }
+        stride
+    }
+
     /// Codes of one length are consecutive, and those of the next length go on behind them (T.81, annex C).
     fn new(counts: &[u8], symbols: &[u8]) -> Option<Self> {
         let (mut fast, mut slow) = (vec![Code::default(); 1 << FAST], Vec::new());
@@ -342,7 +381,7 @@ impl Codes {
             n += count as usize;
             code = (code + count) << 1;
         }
-        Some(Self { fast, slow, symbols: symbols.to_vec() })
+        Some(Self { fast, slow, symbols: symbols.to_vec(), strides: Vec::new() })
     }
 
     /// The next code, not taken yet. At least 16 bits are held.
@@ -373,6 +412,17 @@ impl Codes {
         let mut n = 1;
         while n < 64 {
             bits.fill();
+            let stride = *self.strides.get(bits.peek(AHEAD) as usize)?;
+            let after = n + u32::from(stride.values);
+            // What comes behind a full block is not of this one.
+            if stride.bits > 0 && after + u32::from(stride.ends) <= 64 {
+                bits.take(stride.bits.into());
+                if stride.ends {
+                    return Some(());
+                }
+                n = after;
+                continue;
+            }
             let code = self.next(bits)?;
             let (zeros, size) = (u32::from(code.symbol >> 4), u32::from(code.symbol & 15));
             bits.take(u32::from(code.len) + size);
