@@ -236,7 +236,8 @@ fn adopt(
 
 /// Whether it has new bytes for what this file shows: the version that it says it supersedes, or a photo in Ente.
 fn is_newer(stray: &Stray, node: &NodeRow) -> bool {
-    let has_version = node.kind == NodeKind::File && (node.vault.is_some() || node.file.is_some());
+    let has_version =
+        matches!(node.kind, NodeKind::File | NodeKind::Shadow) && (node.vault.is_some() || node.file.is_some());
     has_version && node.vault == stray.record.supersedes
 }
 

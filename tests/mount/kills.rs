@@ -417,6 +417,58 @@ fn a_new_version_found_without_its_row_is_one_of_its_photo() {
     assert_eq!(photos.len(), 2, "the version before it is kept");
 }
 
+/// The same of a second version, whose first is not sent yet. Found alone, it was a second entry.
+#[test]
+fn a_second_version_found_without_its_row_is_one_of_its_photo() {
+    let Some(world) = World::start() else { return };
+    let mut device = world.mounted();
+    let album = device.path("Albums/Trip");
+    fs::create_dir(&album).expect("an album");
+    let (path, mut bytes) = (album.join("a.jpg"), jpeg(1, 200_000));
+    fs::write(&path, &bytes).expect("accepted");
+    device.wait_idle();
+    assert!(device.run(["pause"]).status.success());
+    bytes[8..16].copy_from_slice(&[7; 8]);
+    fs::write(&path, &bytes).expect("accepted");
+    let database = rusqlite::Connection::open(device.state.join("entefs.db")).expect("the database");
+    let frozen = "SELECT count(*) FROM uploads WHERE supersedes IS NOT NULL AND frozen";
+    await_that("the first version is frozen", || {
+        database.query_row(frozen, [], |row| row.get(0)).is_ok_and(|n: i64| n == 1)
+    });
+    let of_first = "SELECT lower(hex(vault)) FROM uploads WHERE supersedes IS NOT NULL";
+    let first: String = database.query_row(of_first, [], |row| row.get(0)).expect("its file");
+    drop(database);
+    let before = world.path("before");
+    copy(&device.state, &before);
+    let file = File::options().write(true).open(&path).expect("it opens");
+    bytes[16..24].copy_from_slice(&[9; 8]);
+    file.write_all_at(&bytes[16..24], 16).expect("written");
+    file.sync_data().expect("synced");
+    device.kill(Kill::AndClear);
+    drop(file);
+    // As if the kill had come before the rows: the second version's file alone is new. It was made ahead.
+    for entry in fs::read_dir(device.state.join("spool")).expect("the spool").flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(&first) {
+            copy(&entry.path(), &before.join("spool"));
+        }
+    }
+    fs::remove_dir_all(&device.state).expect("it can be removed");
+    fs::rename(&before, &device.state).expect("it can be put back");
+    device.mount();
+    assert_eq!(sorted(&album), ["a.jpg"]);
+    assert!(fs::read(&path).expect("it reads") == bytes, "it is not what was synced");
+    assert!(device.run(["resume"]).status.success());
+    device.wait_idle();
+    let photos = world.client().photos();
+    let live: Vec<_> = photos.iter().filter(|photo| photo.albums.contains("Trip")).collect();
+    assert_eq!(live.iter().map(|photo| photo.hash.as_str()).collect::<Vec<_>>(), [hash_text(&bytes)]);
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = std::process::Command::new("cp").arg("-a").args([from, to]).status();
+    assert!(copied.is_ok_and(|status| status.success()), "{from:?} is copied");
+}
+
 /// The file is the version that was synced last, or a later one. Answers which.
 #[track_caller]
 pub(super) fn check_version(path: &Path, last: Option<u64>, next: u64, kill: u64) -> Option<u64> {
