@@ -102,6 +102,8 @@ impl UploadRow {
         self.since = now;
         self.attempts = 0;
         self.parked = None;
+        // What it was to be linked to is decided anew.
+        self.file = None;
     }
 }
 

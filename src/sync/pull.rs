@@ -379,10 +379,18 @@ impl Pull for Arc<Sync> {
         }
         let outcome = self.pull_in_turn(Reach::New).await;
         drop(turn);
-        outcome.map_err(|error| match error {
-            SyncError::Remote(error) => error,
-            other => RemoteError::Body(other.to_string()),
-        })
+        outcome.map_err(as_remote)
+    }
+
+    async fn pull_closely(&self) -> Result<(), RemoteError> {
+        self.pull(Reach::Overlap).await.map_err(as_remote)
+    }
+}
+
+fn as_remote(error: SyncError) -> RemoteError {
+    match error {
+        SyncError::Remote(error) => error,
+        other => RemoteError::Body(other.to_string()),
     }
 }
 

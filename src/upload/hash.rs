@@ -6,12 +6,14 @@ use super::recall::rewritten_half;
 use super::seal::{Draft, read_all};
 use super::step::{Next, StepError, StepResult, load_blob, save_blob};
 use super::worker::Uploader;
-use crate::base::{FileId, FileKind, ParkReason, Part, ReadAt, Timestamp};
+use crate::base::{FileId, FileKind, ParkReason, Part, ReadAt, Timestamp, Visibility};
 use crate::crypto::{ContentHash, ContentHasher};
 use crate::media::live::Crc;
 use crate::media::{MediaKind, Sniffed};
 use crate::namespace::{Dirty, RecordFacts, add_photo, is_called, name_photo, other_homes, path_of, relist, show_as};
-use crate::store::{FileRow, HalfOf, NodeKind, NodeRow, Rows, StoreResult, Tx, UploadBlob, UploadRow};
+use crate::store::{
+    AlbumRow, AlbumState, FileRow, HalfOf, NodeKind, NodeRow, Rows, StoreResult, Tx, UploadBlob, UploadRow,
+};
 use crate::tree::{Dedup, Stage};
 
 /// What is to be done with bytes whose hash is known.
@@ -150,10 +152,11 @@ fn plan(
     dedup: Dedup,
     is_claimed: impl Fn(crate::base::UploadNo) -> bool,
 ) -> Result<Plan, StepError> {
-    if is_behind_another_version(tx, row)? {
+    let ahead = load_versions_ahead(tx, row)?;
+    if ahead.iter().any(|other| is_decided_before(other, row)) {
         return Ok(Plan::Wait);
     }
-    if let Some(old) = row.supersedes
+    if let Some(old) = row.supersedes.filter(|_| ahead.is_empty())
         && tx.load_files_by_hash(&hashed.hash, hashed.kind())?.iter().any(|file| file.id == old && !file.trashed)
     {
         return Ok(Plan::Unchanged(old));
@@ -207,25 +210,27 @@ fn find_equal(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -
 /// have: they may turn out to be the same, or another drop entry keeps it where it is.
 fn is_equal_being_replaced(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -> StoreResult<bool> {
     for file in load_equal(rows, row, hashed, dedup)? {
-        // Also where that one waits itself: it comes before this one, and waits for none that waits.
-        let is_decided_soon = |other: &UploadRow| is_soon_over(other) || other.stage == Stage::Twin;
-        if rows.load_replacing(file)?.iter().any(|other| other.no != row.no && is_decided_soon(other)) {
+        if rows.load_replacing(file)?.iter().any(|other| other.no != row.no && is_decided_before(other, row)) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// Whether the photo that it takes the place of was rewritten in place, and that is not sent yet: it takes the place of
-/// what comes of that.
-fn is_behind_another_version(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<bool> {
-    let Some(old) = row.supersedes else { return Ok(false) };
+/// New bytes under the inode of the photo that it takes the place of, not sent yet: it takes the place of what comes of
+/// them.
+fn load_versions_ahead(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<Vec<UploadRow>> {
+    let mut ahead = Vec::new();
+    let Some(old) = row.supersedes else { return Ok(ahead) };
+    if is_in_place(rows, row)? {
+        return Ok(ahead);
+    }
     for other in rows.load_replacing(old)? {
-        if other.ino != row.ino && is_soon_over(&other) && is_in_place(rows, &other)? && !is_in_place(rows, row)? {
-            return Ok(true);
+        if other.ino != row.ino && is_in_place(rows, &other)? {
+            ahead.push(other);
         }
     }
-    Ok(false)
+    Ok(ahead)
 }
 
 /// Whether these are new bytes under the photo's own inode.
@@ -237,6 +242,13 @@ pub(super) fn is_in_place(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<bool>
 fn is_soon_over(row: &UploadRow) -> bool {
     let moves = row.stage == Stage::Settling || (row.stage.is_under_way() && row.stage != Stage::Twin);
     moves && !row.is_held() && row.parked.is_none()
+}
+
+/// Whether `row` waits for what becomes of `other`. Of two that wait the first goes on, so that they never wait for each
+/// other.
+fn is_decided_before(other: &UploadRow, row: &UploadRow) -> bool {
+    let waits_first = other.stage == Stage::Twin && other.no.0 < row.no.0;
+    is_soon_over(other) || (waits_first && !other.is_held() && other.parked.is_none())
 }
 
 fn load_equal(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -> StoreResult<Vec<FileId>> {
@@ -314,9 +326,9 @@ pub fn find_known(rows: &Rows<'_>, hash: &str, kind: FileKind, name: &str) -> St
 pub(super) fn is_live(rows: &Rows<'_>, file: &FileRow) -> Result<bool, crate::store::StoreError> {
     for member in rows.load_memberships(file.id)?.into_iter().filter(crate::store::MemberRow::is_visible) {
         let album = rows.load_album(member.album)?;
-        if album.is_some_and(|album| {
-            album.own && album.is_present() && album.visibility() != crate::base::Visibility::Hidden
-        }) {
+        // An album that a photo came to since its removal here stays.
+        let is_there = |album: &AlbumRow| album.is_present() || album.state == AlbumState::Deleting;
+        if album.is_some_and(|album| album.own && is_there(&album) && album.visibility() != Visibility::Hidden) {
             return Ok(true);
         }
     }

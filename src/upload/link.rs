@@ -40,7 +40,8 @@ impl Uploader {
         }
         let album = self.choose_target(row)?;
         let to = self.albums.make_remote(album).await.map_err(album_error)?;
-        if self.is_live_there(album, file).await? {
+        self.pull.pull_since(Instant::now()).await.map_err(StepError::remote(Call::Link))?;
+        if self.is_live_in(album, file)? {
             return self.finish_link(row, album, file).await;
         }
         match self.join(row, file, album, to).await {
@@ -59,10 +60,8 @@ impl Uploader {
     /// Removed while a request was out: none is sent any more, and what became of that one is undone. Where the album
     /// shows it already it stays: what is seen there is a photo of its own.
     async fn link_nobodys(&self, row: &UploadRow, file: FileId) -> StepResult {
-        let is_live =
-            |album| self.store().read(|rows| Ok(rows.load_member(album, file)?.is_some_and(|member| member.live)));
         match row.target {
-            Some(album) if !is_live(album)? && self.is_live_there(album, file).await? => {
+            Some(album) if !self.is_live_in(album, file)? && self.is_live_there(album, file).await? => {
                 self.finish_link(row, album, file).await
             }
             _ => self.upload_after_all(row),
@@ -78,6 +77,13 @@ impl Uploader {
     /// What the server says now, not what this machine believes.
     async fn is_live_there(&self, album: AlbumNo, file: FileId) -> Result<bool, StepError> {
         self.pull.pull_since(Instant::now()).await.map_err(StepError::remote(Call::Link))?;
+        if !self.is_live_in(album, file)? {
+            self.pull.pull_closely().await.map_err(StepError::remote(Call::Link))?;
+        }
+        self.is_live_in(album, file)
+    }
+
+    fn is_live_in(&self, album: AlbumNo, file: FileId) -> Result<bool, StepError> {
         let member = self.store().read(|rows| rows.load_member(album, file))?;
         Ok(member.is_some_and(|member| member.live))
     }

@@ -56,4 +56,11 @@ pub trait Pull: Send + Sync {
     /// # Errors
     /// Why the server could not be asked.
     async fn pull_since(&self, moment: Instant) -> Result<(), RemoteError>;
+
+    /// A pull that looks back as well: a change may have an earlier stamp than one that was seen before it (protocol
+    /// notes, data 7.3). For whoever would act on not finding something.
+    ///
+    /// # Errors
+    /// Why the server could not be asked.
+    async fn pull_closely(&self) -> Result<(), RemoteError>;
 }

@@ -8,14 +8,13 @@ use crate::base::FileId;
 use crate::store::{UploadBlob, UploadRow};
 use crate::tree::Stage;
 use bytes::Bytes;
-use std::time::Instant;
 
 impl Uploader {
     /// `resumed`: the request may have been sent before this process began, or long ago.
     pub(super) async fn register(&self, row: &UploadRow, resumed: bool) -> StepResult {
         if resumed {
             // Another client may have replaced the photo since; then a replay would make a second one.
-            self.pull.pull_since(Instant::now()).await.map_err(StepError::remote(Call::Register))?;
+            self.pull.pull_closely().await.map_err(StepError::remote(Call::Register))?;
             if self.was_found(row)? {
                 self.note_over(row.no);
                 return Ok(Next::Again);

@@ -372,7 +372,7 @@ impl Uploader {
     }
 
     async fn compare(&self, row: &UploadRow, error: &StepError) -> bool {
-        if self.pull.pull_since(Instant::now()).await.is_ok() && self.was_found(row).unwrap_or(false) {
+        if self.pull.pull_closely().await.is_ok() && self.was_found(row).unwrap_or(false) {
             return true;
         }
         self.apply_answer(row, Answer::BackOff, &error.to_string())

@@ -191,7 +191,7 @@ fn has_name(rows: &Rows<'_>, row: &FileRow, part: Part, memberships: &[MemberRow
 }
 
 /// Undo takes the photo out again, of an album that it was not in.
-fn note_joining(tx: &Tx<'_>, file: FileId, album: AlbumNo, now: Nanos) -> VfsResult<()> {
+pub(super) fn note_joining(tx: &Tx<'_>, file: FileId, album: AlbumNo, now: Nanos) -> VfsResult<()> {
     if tx.load_member(album, file)?.is_some_and(|member| member.is_visible()) {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use super::Vfs;
 use super::echo::{Sibling, other_half, renamed};
 use super::error::{VfsError, VfsResult};
 use super::journal::{note, note_entry, note_move};
-use super::link::settle_anew;
+use super::link::{note_joining, settle_anew};
 use super::remove::{forget_entry, remove_directory};
 use super::trash::{handed_over_from, is_out_of_trash};
 use crate::base::{AlbumNo, FileId, Ino, Nanos, Visibility};
@@ -396,12 +396,13 @@ impl Vfs {
         match node.album {
             // Its photo was deleted in Ente, and can still be had back.
             _ if tx.is_in_trash(file)? => self.restore_to(tx, file, to, rename.now, dirty)?,
-            Some(from) => {
+            Some(from) if from != to => {
                 note_move(tx, file, from, to, rename.now)?;
                 transfer_photo(tx, file, from, to, rename.now, dirty)?;
             }
-            None => {
-                note(tx, &Change::Joined { file, album: to }, rename.now)?;
+            // Back where it was, if it was taken out of there.
+            _ => {
+                note_joining(tx, file, to, rename.now)?;
                 add_photo(tx, file, to, rename.now, dirty)?;
             }
         }

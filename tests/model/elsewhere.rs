@@ -33,6 +33,8 @@ pub enum Elsewhere {
     Rename(u8, &'static str),
     Trash(u8),
     Restore(u8, Place),
+    /// When something joins an album next, a registration there comes through that arrived long ago.
+    Late,
 }
 
 impl Place {
@@ -90,6 +92,10 @@ fn try_act(ente: &Ente, change: Elsewhere) -> Option<()> {
         }
         Elsewhere::Rename(photo, name) => rename(ente, pick(&facts, photo, false)?, name),
         Elsewhere::Trash(photo) => trash(ente, &facts, pick(&facts, photo, false)?),
+        Elsewhere::Late => {
+            ente.turn_back_next();
+            Some(())
+        }
         Elsewhere::Restore(photo, place) => restore(ente, pick(&facts, photo, true)?, find(&facts, place)?),
     }
 }

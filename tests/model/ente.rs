@@ -3,6 +3,7 @@
 //! registered is opened and compared with the hash that its record states.
 
 use crate::photos::{Content, content_of};
+use crate::rules::photos_beside_equal_ones;
 use entefs::account::{AccountKeys, OpenFile, open_collection_name, open_file};
 use entefs::base::{AlbumId, AlbumKind, B64, Clock, FileId, FixedClock, Timestamp, Visibility};
 use entefs::crypto::{CollectionKey, ContentHash, FileKey, MacIndex, StreamHeader, StreamOpener, plain_len};
@@ -81,6 +82,10 @@ pub struct State {
     members: BTreeMap<(AlbumId, FileId), Membership>,
     trash: BTreeMap<FileId, TrashRow>,
     objects: HashMap<String, Vec<u8>>,
+    /// The next album that something joins gets an earlier stamp than it had.
+    late: bool,
+    /// Photos that were in Uncategorized alone beside an equal one: new bytes of what no album has (semantics 2.9).
+    beside: BTreeSet<FileId>,
 }
 
 pub struct Ente {
@@ -140,6 +145,16 @@ impl Ente {
     /// The version that a change of the public metadata must name, and what there is.
     pub fn public_magic(&self, file: FileId) -> Option<Magic> {
         self.state().files[&file].record.pub_magic_metadata.clone()
+    }
+
+    /// Looks for photos beside equal ones: they may be elsewhere a moment later.
+    pub fn note_beside(&self) {
+        let facts = self.facts();
+        self.state().beside.extend(photos_beside_equal_ones(&facts));
+    }
+
+    pub fn was_beside(&self, file: FileId) -> bool {
+        self.state().beside.contains(&file)
     }
 
     // Albums
@@ -275,10 +290,20 @@ impl Ente {
         Self::check_album(&state, request.collection_id)?;
         Self::check_files(&state, &request.files)?;
         let stamp = self.stamp(&mut state);
+        let before = state.albums[&request.collection_id].record.updation_time;
         for file in &request.files {
             Self::link(&mut state, request.collection_id, file, stamp);
         }
+        if std::mem::take(&mut state.late) {
+            let album = state.albums.get_mut(&request.collection_id).expect("checked");
+            album.record.updation_time = Timestamp(before.0 - 1);
+        }
         Ok(())
+    }
+
+    /// As a registration does that arrived long ago and comes through behind the next change (protocol notes, data 7.3).
+    pub fn turn_back_next(&self) {
+        self.state().late = true;
     }
 
     pub fn move_files(&self, request: &MoveFiles) -> RemoteResult<()> {
@@ -431,6 +456,8 @@ impl Ente {
         let row = FileRow { record: echo.clone(), key: open.key, object: object.clone(), thumb: thumb.clone(), photo };
         state.files.insert(id, row);
         Self::link(&mut state, request.collection_id, &wrapped, stamp);
+        drop(state);
+        self.note_beside();
         Ok(echo)
     }
 }

@@ -589,3 +589,99 @@ fn a_file_equal_to_a_photo_that_another_file_waits_to_replace_is_no_second_photo
         Op::Write(favorites, "b.jpg", Content(1)),
     ]);
 }
+
+/// Each would wait for what is to replace the photo that it equals.
+#[test]
+fn two_photos_that_are_written_over_with_each_others_bytes_come_to_rest() {
+    let (x, y) = (Dir::Album(Album::X), Dir::Album(Album::Y));
+    for waits in [0, 15] {
+        check(&[
+            Op::MakeAlbum(Album::X),
+            Op::MakeAlbum(Album::Y),
+            Op::Write(x, "a.jpg", Content(0)),
+            Op::Write(y, "a.jpg", Content(1)),
+            Op::Wait(15),
+            Op::Work,
+            Op::Write(x, "a.jpg", Content(1)),
+            Op::Wait(waits),
+            Op::Write(y, "a.jpg", Content(0)),
+        ]);
+    }
+}
+
+/// It was taken for the photo, as it has that one's old bytes, and showed the ones that were still to come.
+#[test]
+fn a_file_with_the_old_bytes_of_a_photo_that_is_rewritten_and_waits_keeps_them() {
+    let x = Dir::Album(Album::X);
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::Write(x, "a.jpg", Content(0)),
+        Op::Write(x, "b.jpg", Content(1)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Rename(x, "a.jpg", Dir::Uncategorized, "b.jpg"),
+        Op::Rename(x, "b.jpg", x, "a.jpg"),
+        Op::Write(x, "a.jpg", Content(0)),
+        Op::Rename(x, "a.jpg", x, "b.jpg"),
+        Op::Patch(Dir::Uncategorized, "b.jpg", Content(2)),
+        Op::Write(x, "a.jpg", Content(3)),
+        Op::Rename(x, "a.jpg", x, "b.jpg"),
+        Op::Write(x, "b.jpg", Content(1)),
+    ]);
+}
+
+/// It went to Uncategorized, as it had left the album that its entry was for.
+#[test]
+fn a_drop_entry_that_goes_into_its_own_album_brings_its_photo_back() {
+    check(&[
+        Op::MakeDropX,
+        Op::Write(Dir::DropX, "a.jpg", Content(3)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Unlink(Dir::Album(Album::X), "a.jpg"),
+        Op::Rename(Dir::DropX, "a.jpg", Dir::Album(Album::X), "b.jpg"),
+    ]);
+}
+
+/// It was sent a second time, as if the photo had been refused to be linked.
+#[test]
+fn a_file_that_is_touched_before_it_is_linked_is_linked_all_the_same() {
+    check(&[
+        Op::MakeDropX,
+        Op::MakeAlbum(Album::Y),
+        Op::Write(Dir::Album(Album::Y), "b.jpg", Content(1)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Down,
+        Op::Write(Dir::DropX, "b.jpg", Content(1)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Touch(Dir::DropX, "b.jpg", 1_500_000_002),
+    ]);
+}
+
+/// It was sent a second time: the server said later that it had joined the album, under an earlier stamp.
+#[test]
+fn a_file_that_joins_an_album_whose_stamp_goes_back_is_linked() {
+    let (x, y) = (Dir::Album(Album::X), Dir::Album(Album::Y));
+    let first = [Op::MakeAlbum(Album::X), Op::MakeAlbum(Album::Y), Op::Write(x, "a.jpg", Content(0))];
+    let sent = [Op::Write(y, "b.jpg", Content(1)), Op::Wait(15), Op::Work];
+    let late = [Op::Other(Elsewhere::Late), Op::Write(y, "a.jpg", Content(0))];
+    check(&[&first[..], &sent, &late].concat());
+}
+
+/// It was sent a second time: the album that the photo came to elsewhere was being removed here.
+#[test]
+fn a_file_equal_to_a_photo_that_came_to_an_album_removed_here_is_linked() {
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::MakeAlbum(Album::Y),
+        Op::Write(Dir::Album(Album::X), "b.jpg", Content(3)),
+        Op::Wait(15),
+        Op::Work,
+        Op::RemoveAlbum(Album::Y),
+        Op::Other(Elsewhere::Move(0, Place::X, Place::Y)),
+        Op::Write(Dir::Favorites, "b.jpg", Content(0)),
+        Op::Write(Dir::Drop, "b.jpg", Content(3)),
+    ]);
+}

@@ -224,7 +224,11 @@ pub fn check_kept(before: &View, after: &View) -> Check {
         let moved_on = path.starts_with("Uncategorized/")
             && photo_of(seen).is_some()
             && after.iter().any(|(at, now)| !at.starts_with("Drop/") && photo_of(now) == photo_of(seen));
-        let explained = || is_next_version(path, now, before) || is_known_otherwise(path, seen, before, after);
+        let explained = || {
+            is_next_version(path, now, before)
+                || is_known_otherwise(path, seen, before, after)
+                || is_behind_a_file(path, seen, after)
+        };
         if !same_content(seen.content, now.content) && !moved_on && !explained() {
             return Err(format!("{path} was {seen:?}, and became {now:?} by itself"));
         }
@@ -241,6 +245,16 @@ fn is_same_photo(seen: &Seen, now: &Seen) -> bool {
         None => matches!(now.key, EntryKey::Photo(_)) && now.content == seen.content,
         file => file == photo_of(now),
     }
+}
+
+/// A photo of Uncategorized that came to an album, where a file that is to take its place has the name.
+fn is_behind_a_file(path: &str, seen: &Seen, after: &View) -> bool {
+    let masks = |at: &str, now: &Seen| {
+        at.starts_with("Albums/")
+            && matches!(now.key, EntryKey::LocalFile { .. })
+            && (is_name_of(split(path).1, split(at).1) || is_name_of(split(at).1, split(path).1))
+    };
+    path.starts_with("Uncategorized/") && photo_of(seen).is_some() && after.iter().any(|(at, now)| masks(at, now))
 }
 
 /// A file in an album, or a photo with its new bytes, turned out to be a photo that albums show under another name: it is
@@ -263,7 +277,8 @@ fn is_known_otherwise(path: &str, seen: &Seen, before: &View, after: &View) -> b
 /// (semantics 2.12).
 fn is_next_version(path: &str, now: &Seen, before: &View) -> bool {
     let wrote = |entry: &Seen| matches!(entry.key, EntryKey::LocalFile { .. }) && entry.content == now.content;
-    let is_version = |at: &str, entry: &Seen| (at.starts_with("Drop/") || split(at).1 == split(path).1) && wrote(entry);
+    let is_version =
+        |at: &str, entry: &Seen| (at.starts_with("Drop/") || is_name_of(split(path).1, split(at).1)) && wrote(entry);
     matches!(now.key, EntryKey::Photo(_))
         && !path.starts_with("Drop/")
         && before.iter().any(|(at, entry)| is_version(at, entry))

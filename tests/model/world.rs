@@ -36,14 +36,13 @@ pub struct World {
     pulled: Option<Facts>,
     /// Another device changed something that was not pulled yet.
     foreign: bool,
-    /// Another device uploaded or restored, so equal photos may come from two.
+    /// Another device uploaded or restored, so equal photos may come from two; or it deleted an album, and what was to go
+    /// there stays beside the version that took its place.
     doubles: bool,
     /// Bytes that were accepted under a name that is sent, by inode.
     owed: HashMap<Ino, Owed>,
     /// When a photo was first seen in the trash.
     trashed: HashMap<FileId, Timestamp>,
-    /// Photos that were in Uncategorized alone beside an equal one: new bytes of what no album has (semantics 2.9).
-    beside: BTreeSet<FileId>,
     _root: TempDir,
 }
 
@@ -71,7 +70,6 @@ impl World {
             doubles: false,
             owed: HashMap::new(),
             trashed: HashMap::new(),
-            beside: BTreeSet::new(),
             _root: root,
         };
         world.device.wait(world.device.engine.sync.pull(Reach::New)).map_err(|error| error.to_string())?;
@@ -100,13 +98,17 @@ impl World {
             Outcome::Crashed => rules::check_same(&before, &self.view)?,
             Outcome::Elsewhere(done) => {
                 self.foreign |= done;
-                self.doubles |= done && matches!(op, Op::Other(Elsewhere::Upload(..) | Elsewhere::Restore(..)));
+                self.doubles |= done
+                    && matches!(
+                        op,
+                        Op::Other(Elsewhere::Upload(..) | Elsewhere::Restore(..) | Elsewhere::DeleteAlbum(_))
+                    );
                 rules::check_same(&before, &self.view)?;
             }
             Outcome::Nothing => rules::check_same(&before, &self.view)?,
         }
         let facts = self.ente.facts();
-        self.beside.extend(rules::photos_beside_equal_ones(&facts));
+        self.ente.note_beside();
         rules::check_homes(&facts)?;
         self.check_projection()
     }
@@ -329,7 +331,7 @@ impl World {
         rules::check_owed(&self.owed, &self.view, &facts, &self.trashed)?;
         let store = self.device.engine.store();
         let is_being_replaced = |file| store.read(|rows| rows.is_being_replaced(file)).unwrap_or(true);
-        let counts = |file| !self.beside.contains(&file) && !is_being_replaced(file);
+        let counts = |file| !self.ente.was_beside(file) && !is_being_replaced(file);
         if self.doubles { Ok(()) } else { rules::check_no_doubles(&facts, counts) }
     }
 
