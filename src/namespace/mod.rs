@@ -47,7 +47,7 @@ pub use place::{directory_at, free_name, is_name_taken};
 pub use shown::Shown;
 pub use space::Space;
 pub use state::{FileState, content_of, current_upload, photo_of, reason_of, state_of};
-pub use traffic::{FILE as FILE_TRAFFIC, Traffic};
+pub use traffic::{Load, Traffic};
 pub use trash::{Trashing, is_below_trash, trash_album, trash_photo, untrash};
 pub use undo::{UndoContext, UndoReach, Undone, preview_undo, undo};
 

@@ -9,7 +9,19 @@ const WINDOW: Duration = Duration::from_millis(500);
 /// what works beside it.
 const HEAVY: u64 = 8 << 20;
 /// A file counts as so many bytes at least.
-pub const FILE: u64 = 64 << 10;
+const FILE: u64 = 64 << 10;
+/// From this mean size on, files come in as fast as the disk takes them, and leave the processor time.
+const LARGE: u64 = 1 << 20;
+
+/// What comes in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Load {
+    Light,
+    /// A copy of small files, which takes all of the processor.
+    SmallFiles,
+    /// A copy of large ones, which waits for the disk.
+    LargeFiles,
+}
 
 /// A meter of what is written.
 #[derive(Default, Debug)]
@@ -18,8 +30,14 @@ pub struct Traffic(Mutex<Windows>);
 #[derive(Default, Debug)]
 struct Windows {
     begun: Option<Instant>,
+    now: Amount,
+    before: Amount,
+}
+
+#[derive(Clone, Copy, Default, Debug)]
+struct Amount {
     bytes: u64,
-    before: u64,
+    files: u64,
 }
 
 impl Windows {
@@ -28,8 +46,8 @@ impl Windows {
         if age < WINDOW {
             return;
         }
-        self.before = if age < WINDOW * 2 { self.bytes } else { 0 };
-        (self.begun, self.bytes) = (Some(now), 0);
+        self.before = if age < WINDOW * 2 { self.now } else { Amount::default() };
+        (self.begun, self.now) = (Some(now), Amount::default());
     }
 }
 
@@ -37,14 +55,26 @@ impl Traffic {
     pub fn note(&self, bytes: u64, now: Instant) {
         let mut windows = self.0.lock();
         windows.move_on(now);
-        windows.bytes = windows.bytes.saturating_add(bytes);
+        windows.now.bytes = windows.now.bytes.saturating_add(bytes);
     }
 
-    /// Whether somebody copies at the speed of a disk.
-    pub fn is_heavy(&self, now: Instant) -> bool {
+    /// A file was made.
+    pub fn note_file(&self, now: Instant) {
+        self.note(FILE, now);
+        self.0.lock().now.files += 1;
+    }
+
+    /// Whether somebody copies at the speed of a disk, and what.
+    pub fn load(&self, now: Instant) -> Load {
         let mut windows = self.0.lock();
         windows.move_on(now);
-        windows.bytes.saturating_add(windows.before) >= HEAVY
+        let bytes = windows.now.bytes.saturating_add(windows.before.bytes);
+        let files = windows.now.files.saturating_add(windows.before.files);
+        match bytes {
+            ..HEAVY => Load::Light,
+            _ if bytes / files.max(1) < LARGE => Load::SmallFiles,
+            _ => Load::LargeFiles,
+        }
     }
 
     /// When to ask again: it may have ended by then.
@@ -61,15 +91,27 @@ mod tests {
     fn a_copy_is_heavy_while_it_lasts_and_a_network_is_not() {
         let (traffic, start) = (Traffic::default(), Instant::now());
         let at = |millis| start + Duration::from_millis(millis);
-        assert!(!traffic.is_heavy(start));
+        assert_eq!(traffic.load(start), Load::Light);
         for tenth in 0..30 {
             traffic.note(4 << 20, at(tenth * 100));
         }
-        assert!(traffic.is_heavy(at(2_900)) && traffic.is_heavy(at(3_200)));
-        assert!(!traffic.is_heavy(at(4_500)), "it is over");
+        assert_eq!([2_900, 3_200].map(|millis| traffic.load(at(millis))), [Load::LargeFiles; 2]);
+        assert_eq!(traffic.load(at(4_500)), Load::Light, "it is over");
         for tenth in 50..80 {
             traffic.note(700 << 10, at(tenth * 100));
-            assert!(!traffic.is_heavy(at(tenth * 100)));
+            assert_eq!(traffic.load(at(tenth * 100)), Load::Light);
+        }
+    }
+
+    #[test]
+    fn many_small_files_are_another_load_than_few_large_ones() {
+        for (size, expected) in [(200 << 10, Load::SmallFiles), (5 << 20, Load::LargeFiles)] {
+            let (traffic, start) = (Traffic::default(), Instant::now());
+            for _ in 0..60 {
+                traffic.note_file(start);
+                traffic.note(size, start);
+            }
+            assert_eq!(traffic.load(start), expected);
         }
     }
 }

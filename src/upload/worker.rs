@@ -13,7 +13,7 @@ use crate::base::sync::{Bell, Mutex};
 use crate::base::{Clock, DailySpan, ParkReason, Timestamp, UploadNo};
 use crate::cache::Cache;
 use crate::fetch::Fetch;
-use crate::namespace::{Namespace, Traffic};
+use crate::namespace::{Load, Namespace, Traffic};
 use crate::remote::{RemoteApi, RemoteError};
 use crate::spool::Spool;
 use crate::store::{Store, UploadBlob, UploadRow};
@@ -39,8 +39,8 @@ const WORKED_ON: [Stage; 8] = [
 ];
 /// Without a bell or a due time the rows are looked at this often all the same.
 const IDLE: Duration = Duration::from_secs(60);
-/// Rows worked on at once while a copy into the mount goes on.
-const WHILE_COPYING: usize = 1;
+/// Rows worked on at once while a copy into the mount goes on: of small files, of large ones.
+const WHILE_COPYING: [usize; 2] = [1, 2];
 /// Rows worked on for each that may be sent at once: most of them wait for the disk or for an answer.
 const PLACES: usize = 4;
 /// Objects kept in memory from sealing to sending, all together.
@@ -227,7 +227,7 @@ impl Uploader {
         let now = self.clock.now();
         let hold = self.hold();
         let next = self.store().read(|rows| rows.load_next_due(&workable(hold))).unwrap_or_default();
-        let copied = self.gives_way().then(Traffic::patience);
+        let copied = (self.load() != Load::Light).then(Traffic::patience);
         // What is due already waits for a free place, whose end wakes the loop.
         let moments = [next, hold.and_then(Hold::until)];
         let rests = moments.into_iter().flatten().map(|moment| moment.since(now)).chain(copied);
@@ -259,13 +259,17 @@ impl Uploader {
     }
 
     /// Rows worked on at once: as good as none of them while somebody waits for a copy into the mount. The copy wants
-    /// the disk and the processor now; what is put off here is not lost, it keeps them busy afterwards.
+    /// the disk now, and if its files are small the processor; what is put off here keeps them busy afterwards.
     fn places(&self) -> usize {
-        if self.gives_way() { WHILE_COPYING } else { self.options.uploads.max(1) * PLACES }
+        match self.load() {
+            Load::Light => self.options.uploads.max(1) * PLACES,
+            Load::SmallFiles => WHILE_COPYING[0],
+            Load::LargeFiles => WHILE_COPYING[1],
+        }
     }
 
-    fn gives_way(&self) -> bool {
-        self.namespace.traffic().is_heavy(Instant::now())
+    fn load(&self) -> Load {
+        self.namespace.traffic().load(Instant::now())
     }
 
     /// Takes one upload as far as it goes.

@@ -7,7 +7,7 @@ use super::local::{LocalFile, LocalState};
 use super::lookup::Found;
 use super::open::Opened;
 use crate::base::{AlbumKind, Ino, Nanos, Timestamp, Visibility};
-use crate::namespace::{ALBUM_DELAY, DirInfo, Dirty, FILE_TRAFFIC, make_album_at, shelve_album};
+use crate::namespace::{ALBUM_DELAY, DirInfo, Dirty, make_album_at, shelve_album};
 use crate::store::{AlbumRow, NodeKind, NodeRow, Tx, UploadRow};
 use crate::tree::{DirKind, Refusal, Stage, check_new_directory, check_new_file};
 use std::time::Instant;
@@ -50,7 +50,7 @@ impl Vfs {
         let file = LocalFile::new(state);
         self.files.insert(&file);
         let fh = self.handles.insert(Handle::Local { file, write: true });
-        self.namespace.traffic().note(FILE_TRAFFIC, Instant::now());
+        self.namespace.traffic().note_file(Instant::now());
         match self.found(ino) {
             Ok(found) => Ok((found, Opened::buffered(fh))),
             // The kernel learns of no handle, and closes none.
