@@ -40,6 +40,12 @@ struct Amount {
     files: u64,
 }
 
+impl Amount {
+    fn plus(self, other: Self) -> Self {
+        Self { bytes: self.bytes.saturating_add(other.bytes), files: self.files.saturating_add(other.files) }
+    }
+}
+
 impl Windows {
     fn move_on(&mut self, now: Instant) {
         let age = self.begun.map_or(Duration::MAX, |begun| now.saturating_duration_since(begun));
@@ -53,23 +59,25 @@ impl Windows {
 
 impl Traffic {
     pub fn note(&self, bytes: u64, now: Instant) {
-        let mut windows = self.0.lock();
-        windows.move_on(now);
-        windows.now.bytes = windows.now.bytes.saturating_add(bytes);
+        self.add(Amount { bytes, files: 0 }, now);
     }
 
     /// A file was made.
     pub fn note_file(&self, now: Instant) {
-        self.note(FILE, now);
-        self.0.lock().now.files += 1;
+        self.add(Amount { bytes: FILE, files: 1 }, now);
+    }
+
+    fn add(&self, more: Amount, now: Instant) {
+        let mut windows = self.0.lock();
+        windows.move_on(now);
+        windows.now = windows.now.plus(more);
     }
 
     /// Whether somebody copies at the speed of a disk, and what.
     pub fn load(&self, now: Instant) -> Load {
         let mut windows = self.0.lock();
         windows.move_on(now);
-        let bytes = windows.now.bytes.saturating_add(windows.before.bytes);
-        let files = windows.now.files.saturating_add(windows.before.files);
+        let Amount { bytes, files } = windows.now.plus(windows.before);
         match bytes {
             ..HEAVY => Load::Light,
             _ if bytes / files.max(1) < LARGE => Load::SmallFiles,

@@ -148,9 +148,8 @@ impl Ente {
     }
 
     /// Looks for photos beside equal ones: they may be elsewhere a moment later.
-    pub fn note_beside(&self) {
-        let facts = self.facts();
-        self.state().beside.extend(photos_beside_equal_ones(&facts));
+    pub fn note_beside(&self, facts: &Facts) {
+        self.state().beside.extend(photos_beside_equal_ones(facts));
     }
 
     pub fn was_beside(&self, file: FileId) -> bool {
@@ -457,7 +456,7 @@ impl Ente {
         state.files.insert(id, row);
         Self::link(&mut state, request.collection_id, &wrapped, stamp);
         drop(state);
-        self.note_beside();
+        self.note_beside(&self.facts());
         Ok(echo)
     }
 }

@@ -252,7 +252,7 @@ fn is_behind_a_file(path: &str, seen: &Seen, after: &View) -> bool {
     let masks = |at: &str, now: &Seen| {
         at.starts_with("Albums/")
             && matches!(now.key, EntryKey::LocalFile { .. })
-            && (is_name_of(split(path).1, split(at).1) || is_name_of(split(at).1, split(path).1))
+            && is_name_of(split(path).1, split(at).1)
     };
     path.starts_with("Uncategorized/") && photo_of(seen).is_some() && after.iter().any(|(at, now)| masks(at, now))
 }

@@ -108,7 +108,7 @@ impl World {
             Outcome::Nothing => rules::check_same(&before, &self.view)?,
         }
         let facts = self.ente.facts();
-        self.ente.note_beside();
+        self.ente.note_beside(&facts);
         rules::check_homes(&facts)?;
         self.check_projection()
     }

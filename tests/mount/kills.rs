@@ -387,13 +387,8 @@ fn a_version_killed_before_its_first_sync_leaves_the_one_before_it() {
 #[test]
 fn a_new_version_found_without_its_row_is_one_of_its_photo() {
     let Some(world) = World::start() else { return };
-    let mut device = world.mounted();
-    let album = device.path("Albums/Trip");
-    fs::create_dir(&album).expect("an album");
-    let (path, mut bytes) = (album.join("a.jpg"), jpeg(1, 200_000));
-    fs::write(&path, &bytes).expect("accepted");
-    device.wait_idle();
-    assert!(device.run(["pause"]).status.success());
+    let (mut device, mut bytes) = with_a_sent_photo(&world);
+    let path = device.path(OF_TRIP);
     let file = File::options().write(true).open(&path).expect("it opens");
     bytes[8..16].copy_from_slice(&[7; 8]);
     file.write_all_at(&bytes[8..16], 8).expect("written");
@@ -407,27 +402,16 @@ fn a_new_version_found_without_its_row_is_one_of_its_photo() {
     assert_eq!(database.execute("DELETE FROM uploads WHERE supersedes IS NOT NULL", []).expect("its row"), 1);
     drop(database);
     device.mount();
-    assert_eq!(sorted(&album), ["a.jpg"]);
-    assert!(fs::read(&path).expect("it reads") == bytes, "it is not what was synced");
-    assert!(device.run(["resume"]).status.success());
-    device.wait_idle();
-    let photos = world.client().photos();
-    let live: Vec<_> = photos.iter().filter(|photo| photo.albums.contains("Trip")).collect();
-    assert_eq!(live.iter().map(|photo| photo.hash.as_str()).collect::<Vec<_>>(), [hash_text(&bytes)]);
-    assert_eq!(photos.len(), 2, "the version before it is kept");
+    check_the_one_photo(&world, &device, &bytes);
+    assert_eq!(world.client().photos().len(), 2, "the version before it is kept");
 }
 
 /// The same of a second version, whose first is not sent yet. Found alone, it was a second entry.
 #[test]
 fn a_second_version_found_without_its_row_is_one_of_its_photo() {
     let Some(world) = World::start() else { return };
-    let mut device = world.mounted();
-    let album = device.path("Albums/Trip");
-    fs::create_dir(&album).expect("an album");
-    let (path, mut bytes) = (album.join("a.jpg"), jpeg(1, 200_000));
-    fs::write(&path, &bytes).expect("accepted");
-    device.wait_idle();
-    assert!(device.run(["pause"]).status.success());
+    let (mut device, mut bytes) = with_a_sent_photo(&world);
+    let path = device.path(OF_TRIP);
     bytes[8..16].copy_from_slice(&[7; 8]);
     fs::write(&path, &bytes).expect("accepted");
     let database = rusqlite::Connection::open(device.state.join("entefs.db")).expect("the database");
@@ -455,13 +439,31 @@ fn a_second_version_found_without_its_row_is_one_of_its_photo() {
     fs::remove_dir_all(&device.state).expect("it can be removed");
     fs::rename(&before, &device.state).expect("it can be put back");
     device.mount();
-    assert_eq!(sorted(&album), ["a.jpg"]);
-    assert!(fs::read(&path).expect("it reads") == bytes, "it is not what was synced");
+    check_the_one_photo(&world, &device, &bytes);
+}
+
+const OF_TRIP: &str = "Albums/Trip/a.jpg";
+
+/// A photo of an album is in Ente, and nothing more is sent.
+fn with_a_sent_photo(world: &World) -> (Device, Vec<u8>) {
+    let (device, bytes) = (world.mounted(), jpeg(1, 200_000));
+    fs::create_dir(device.path("Albums/Trip")).expect("an album");
+    fs::write(device.path(OF_TRIP), &bytes).expect("accepted");
+    device.wait_idle();
+    assert!(device.run(["pause"]).status.success());
+    (device, bytes)
+}
+
+/// The album shows one photo with these bytes, and Ente has one with them there.
+#[track_caller]
+fn check_the_one_photo(world: &World, device: &Device, bytes: &[u8]) {
+    assert_eq!(sorted(&device.path("Albums/Trip")), ["a.jpg"]);
+    assert!(fs::read(device.path(OF_TRIP)).expect("it reads") == bytes, "it is not what was synced");
     assert!(device.run(["resume"]).status.success());
     device.wait_idle();
     let photos = world.client().photos();
     let live: Vec<_> = photos.iter().filter(|photo| photo.albums.contains("Trip")).collect();
-    assert_eq!(live.iter().map(|photo| photo.hash.as_str()).collect::<Vec<_>>(), [hash_text(&bytes)]);
+    assert_eq!(live.iter().map(|photo| photo.hash.as_str()).collect::<Vec<_>>(), [hash_text(bytes)]);
 }
 
 fn copy(from: &Path, to: &Path) {
