@@ -14,6 +14,8 @@ pub(super) struct Memo {
     dirs: HashMap<Ino, DirTable>,
     nodes: HashMap<Ino, Node>,
     written: HashMap<Ino, Written>,
+    /// What lost its last name since the last commit: the kernel still knows it so, should it come back.
+    left: HashMap<Ino, Attr>,
     /// Of the albums that were looked at for `Timeline/`: where links lead to.
     homes: HashMap<AlbumNo, Option<Home>>,
 }
@@ -135,7 +137,8 @@ impl Memo {
             }
             self.release(before.ino);
         }
-        self.hold(entry.ino, attr);
+        let known = self.left.remove(&entry.ino).unwrap_or(attr);
+        self.hold(entry.ino, known);
         if let Some(old) = renamed {
             self.release(old.ino);
         }
@@ -179,6 +182,11 @@ impl Memo {
         }
     }
 
+    /// A commit is over: what has no name has none.
+    pub(super) fn forget_left(&mut self) {
+        self.left.clear();
+    }
+
     fn hold(&mut self, ino: Ino, attr: Attr) {
         self.nodes.entry(ino).or_insert(Node { attr, names: 0 }).names += 1;
     }
@@ -187,7 +195,7 @@ impl Memo {
         if let Some(node) = self.nodes.get_mut(&ino) {
             node.names -= 1;
             if node.names == 0 {
-                self.nodes.remove(&ino);
+                self.left.extend(self.nodes.remove(&ino).map(|node| (ino, node.attr)));
             }
         }
     }

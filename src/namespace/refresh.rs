@@ -28,6 +28,7 @@ impl Namespace {
             tracing::error!(%error, "what changed cannot be read back; its directories are built again");
             self.forget(rows, dirty, &mut told);
         }
+        self.memo.write().forget_left();
         self.spare_live_names(&mut told);
         told
     }

@@ -51,6 +51,7 @@ pub fn apply_registration(
     tx.save_member(target, file, true, crate::base::Timestamp::ZERO)?;
     let replaced = row.supersedes.filter(|_| is_version_of(node.as_ref(), &prepared));
     if let Some(old) = replaced {
+        pass_place_on(tx, &row, old, Some(file))?;
         replace_version(tx, &row, old, file, target, now, dirty)?;
         name_as_old(tx, old, file, &prepared, now, dirty)?;
     }
@@ -271,6 +272,17 @@ fn is_version_of(node: Option<&NodeRow>, prepared: &Prepared) -> bool {
     }
 }
 
+/// What was put over a version since takes the place of what came of it: of no photo, where that is one that other albums
+/// have for themselves.
+pub(super) fn pass_place_on(tx: &Tx<'_>, row: &UploadRow, old: FileId, new: Option<FileId>) -> Result<(), StepError> {
+    if is_in_place(tx, row)? {
+        for later in tx.load_replacing(old)?.into_iter().filter(|later| later.ino != row.ino) {
+            tx.save_upload(&UploadRow { supersedes: new, ..later })?;
+        }
+    }
+    Ok(())
+}
+
 /// The new version takes the old one's place in every own album; the old one goes to Uncategorized. Not where
 /// another drop entry with the old bytes maps.
 pub(super) fn replace_version(
@@ -282,12 +294,6 @@ pub(super) fn replace_version(
     now: Nanos,
     dirty: &mut Dirty,
 ) -> Result<(), StepError> {
-    if is_in_place(tx, row)? {
-        // What was put over it since takes its place now.
-        for later in tx.load_replacing(old)?.into_iter().filter(|later| later.ino != row.ino) {
-            tx.save_upload(&UploadRow { supersedes: Some(new), ..later })?;
-        }
-    }
     let others = tx.load_nodes_of_file(old)?;
     let kept: Vec<AlbumNo> = others
         .iter()

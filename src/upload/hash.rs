@@ -253,7 +253,7 @@ fn is_decided_before(other: &UploadRow, row: &UploadRow) -> bool {
 
 fn load_equal(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -> StoreResult<Vec<FileId>> {
     let mut equal = Vec::new();
-    if is_kept_in_uncategorized(rows, row)? {
+    if is_kept_in_uncategorized(rows, row)? || is_followed(rows, row, hashed)? {
         return Ok(equal);
     }
     for file in rows.load_files_by_hash(&hashed.hash, hashed.kind())? {
@@ -265,6 +265,18 @@ fn load_equal(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -
         }
     }
     Ok(equal)
+}
+
+/// Whether other bytes wait to take the place of what comes of this version in turn: of a photo of its own, as they are to
+/// take none that other albums have for themselves.
+pub(super) fn is_followed(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed) -> StoreResult<bool> {
+    let Some(old) = row.supersedes.filter(|_| row.half.is_none()) else { return Ok(false) };
+    if !is_in_place(rows, row)? {
+        return Ok(false);
+    }
+    let equal = rows.load_twins(&hashed.hash, hashed.kind())?;
+    let mut later = rows.load_replacing(old)?.into_iter().filter(|later| later.ino != row.ino);
+    Ok(later.any(|later| equal.iter().all(|equal| equal.no != later.no)))
 }
 
 /// A half found without a row: its live photo may be in Ente since before the rows were lost, and its other half gone.

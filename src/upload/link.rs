@@ -2,7 +2,8 @@
 //! (semantics 2.9).
 
 use super::answers::{Answer, Call, on_answer};
-use super::finish::replace_version;
+use super::finish::{pass_place_on, replace_version};
+use super::hash::is_followed;
 use super::pair::load_clip;
 use super::parts::Hashed;
 use super::sidecar::favor;
@@ -27,7 +28,8 @@ impl Uploader {
         if self.store().read(|rows| is_removed(rows, row))? {
             return self.link_nobodys(row, file).await;
         }
-        if self.store().read(|rows| rows.is_being_replaced(file))? {
+        let hashed: Hashed = self.load_blob(row, UploadBlob::Facts)?;
+        if self.store().read(|rows| Ok(rows.is_being_replaced(file)? || is_followed(rows, row, &hashed)?))? {
             // Decided anew: it waits for that, where that is soon over.
             return self.advance(row, Stage::Hashed, |_, row| {
                 (row.file, row.sent) = (None, false);
@@ -145,6 +147,7 @@ impl Uploader {
             if let Some(old) = row.supersedes
                 && is_version_of(tx, &row, file)?
             {
+                pass_place_on(tx, &row, old, None)?;
                 replace_version(tx, &row, old, file, album, now, dirty)?;
                 // The name passes on to what takes the old one's place.
                 tx.clear_listing(album, file)?;

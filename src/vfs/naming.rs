@@ -4,9 +4,9 @@ use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::journal::note_photo_name;
 use super::rename::{Rename, is_album};
-use crate::base::{AlbumNo, FileId, Ino};
+use crate::base::{AlbumNo, FileId, Ino, Nanos, Part};
 use crate::namespace::{Dirty, Shown, current_upload, is_called, name_photo, path_of, show_as};
-use crate::store::{NodeRow, Rows, StoreResult, Tx};
+use crate::store::{MemberRow, NameRow, NodeRow, Rows, StoreResult, Tx};
 use crate::tree::{NameClass, NameRules, Refusal};
 
 impl Vfs {
@@ -34,7 +34,9 @@ impl Vfs {
     ) -> VfsResult<()> {
         let title = self.title_of(tx, rename, file)?;
         note_photo_name(tx, file, rename.now)?;
-        Ok(name_photo(tx, file, &title, rename.now, dirty)?)
+        let masks = load_masks(tx, file)?;
+        name_photo(tx, file, &title, rename.now, dirty)?;
+        masks.into_iter().try_for_each(|mask| mask.follow(tx, file, rename.now, dirty))
     }
 
     /// The photo of an entry, or the one whose place it is to take, is called so, too: in an album as the entry is, in a
@@ -99,6 +101,55 @@ impl Vfs {
         let path = self.store().read(|rows| path_of(rows, dir)).ok().flatten().unwrap_or_default();
         self.options.drops.find(&path).map_or_else(NameRules::default, |(drop, _)| drop.names.clone())
     }
+}
+
+/// The name of a file in an album, behind which is the photo whose place it is to take.
+struct Mask {
+    album: AlbumNo,
+    part: Part,
+    name: NameRow,
+}
+
+fn load_masks(rows: &Rows<'_>, file: FileId) -> StoreResult<Vec<Mask>> {
+    let mut masks = Vec::new();
+    for upload in rows.load_replacing(file)? {
+        for name in rows.load_names_of(upload.ino)? {
+            let Some(album) = rows.load_album_by_ino(name.parent)? else { continue };
+            for part in [Part::Whole, Part::Clip] {
+                if name_in(rows, album.no, file, part)?.is_some_and(|shown| shown == name.name) {
+                    masks.push(Mask { album: album.no, part, name: name.clone() });
+                }
+            }
+        }
+    }
+    Ok(masks)
+}
+
+impl Mask {
+    /// The photo has one name in every album: what is to take its place is called so, too, and goes on masking it.
+    fn follow(self, tx: &Tx<'_>, file: FileId, now: Nanos, dirty: &mut Dirty) -> VfsResult<()> {
+        let NameRow { parent, name, ino } = self.name;
+        let Some(new) = name_in(tx, self.album, file, self.part)?.filter(|new| *new != name) else { return Ok(()) };
+        if tx.find_name(parent, &new)?.is_some() {
+            return Ok(());
+        }
+        tx.delete_name(parent, &name)?;
+        tx.save_name(parent, &new, ino)?;
+        dirty.name(parent, &name);
+        dirty.name(parent, &new);
+        if let Some(node) = tx.load_node(ino)? {
+            tx.save_node(&NodeRow { ctime: now, ..node })?;
+            dirty.ino(ino);
+        }
+        Ok(())
+    }
+}
+
+/// What an album calls a photo, or the clip of a live one.
+fn name_in(rows: &Rows<'_>, album: AlbumNo, file: FileId, part: Part) -> StoreResult<Option<Vec<u8>>> {
+    let member = rows.load_member(album, file)?.filter(MemberRow::is_visible);
+    let listing = member.and_then(|member| if part == Part::Clip { member.clip } else { member.listing });
+    Ok(listing.map(|listing| listing.name))
 }
 
 /// Whether an entry is renamed where it is. What is renamed over another takes its place, and leaves its photo the name

@@ -296,7 +296,7 @@ impl Vfs {
             note_entry(tx, ino, rename.now)?;
         }
         let Some(node) = tx.load_node(ino)? else { return Err(VfsError::NotFound) };
-        if node.file.is_some() && is_album(&rename.to) {
+        if node.file.is_some() && is_album(&rename.to) && rename.from.ino != rename.to.ino {
             // The photo whose place new bytes take goes there first, and is behind them until they are sent.
             self.follow_file(tx, &node, rename.to.ino, rename.now, settle, dirty)?;
         }
@@ -308,7 +308,12 @@ impl Vfs {
             return self.follow_below(tx, ino, rename.now, settle, dirty);
         }
         let node = self.of_entry(tx, node, rename.from.ino)?;
-        self.follow_file(tx, &node, rename.to.ino, rename.now, settle, dirty)?;
+        if rename.from.ino == rename.to.ino {
+            // Where it is it stays, and whatever became of its album.
+            settle_anew(tx, node.ino, rename.now, settle)?;
+        } else {
+            self.follow_file(tx, &node, rename.to.ino, rename.now, settle, dirty)?;
+        }
         if is_out_of_trash(tx, rename)? {
             self.take_half_along(tx, rename, &node, settle, dirty)?;
         }
@@ -359,7 +364,8 @@ impl Vfs {
     ) -> VfsResult<()> {
         settle_anew(tx, node.ino, now, settle)?;
         let Some(file) = node.file else { return Ok(()) };
-        if node.album.is_none() && destination(tx, &self.options.drops, dir)?.is_some() {
+        let from = album_with(tx, node.album, file)?;
+        if from.is_none() && destination(tx, &self.options.drops, dir)?.is_some() {
             // Back from a trash, or one of two names; of what was deleted in Ente there is nothing to add.
             untrash(tx, file, dirty)?;
             if !tx.load_memberships(file)?.iter().any(MemberRow::is_visible) {
@@ -367,8 +373,8 @@ impl Vfs {
             }
         }
         let Some(to) = resolve_album(tx, &self.options.drops, dir, now, dirty)? else { return Ok(()) };
-        match node.album {
-            Some(from) if from == to => return Ok(()),
+        match from {
+            _ if node.album == Some(to) => return Ok(()),
             Some(from) => {
                 note_move(tx, file, from, to, now)?;
                 transfer_photo(tx, file, from, to, now, dirty)?;
@@ -393,7 +399,7 @@ impl Vfs {
             dirty.name(rename.from.ino, &other.name);
         }
         untrash(tx, file, dirty)?;
-        match node.album {
+        match album_with(tx, node.album, file)? {
             // Its photo was deleted in Ente, and can still be had back.
             _ if tx.is_in_trash(file)? => self.restore_to(tx, file, to, rename.now, dirty)?,
             Some(from) if from != to => {
@@ -426,6 +432,13 @@ impl Vfs {
     }
 }
 
+/// The album that an entry stands for, while its photo is in it: another device may have taken it out of there, or
+/// deleted the album.
+fn album_with(rows: &Rows<'_>, album: Option<AlbumNo>, file: FileId) -> StoreResult<Option<AlbumNo>> {
+    let member = album.map(|album| rows.load_member(album, file)).transpose()?.flatten();
+    Ok(member.filter(MemberRow::is_visible).map(|member| member.album))
+}
+
 /// A directory that shows an own album or somebody else's.
 pub(super) fn is_album(dir: &DirInfo) -> bool {
     matches!(dir.kind, DirKind::Album(_) | DirKind::SharedAlbum(_))
@@ -450,9 +463,13 @@ fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, settle: Duration, d
             }
             Ok(false)
         }
-        // New bytes over a photo: they take its place when they are registered; until then they mask it.
+        // New bytes over a photo: they take its place when they are registered; until then they mask it. Those of
+        // another photo take that one's, which comes along.
         (EntryKey::Photo(file) | EntryKey::Clip(file), RenamePlan::MoveLocal) => {
-            supersede(tx, rename.entry.ino, file)?;
+            match photo_of(rename.entry.key) {
+                Some(own) if own != file => clear_photo(tx, rename, file, dirty)?,
+                _ => supersede(tx, rename.entry.ino, file)?,
+            }
             Ok(false)
         }
         (EntryKey::Photo(file) | EntryKey::Clip(file), _) => {

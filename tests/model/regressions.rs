@@ -685,3 +685,152 @@ fn a_file_equal_to_a_photo_that_came_to_an_album_removed_here_is_linked() {
         Op::Write(Dir::Drop, "b.jpg", Content(3)),
     ]);
 }
+
+/// It asked for a move out of the album that another device had deleted; that was refused, and the photo stayed where it was.
+#[test]
+fn an_entry_whose_album_was_deleted_elsewhere_goes_where_it_is_moved() {
+    check(&[
+        Op::MakeDropX,
+        Op::Write(Dir::DropX, "b.jpg", Content(2)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Other(Elsewhere::DeleteAlbum(Place::X)),
+        Op::Push,
+        Op::Rename(Dir::DropX, "b.jpg", Dir::Favorites, "a.jpg"),
+    ]);
+}
+
+/// The album was made anew.
+#[test]
+fn an_entry_renamed_where_it_is_brings_back_no_album_that_was_deleted_elsewhere() {
+    check(&[
+        Op::MakeDropX,
+        Op::Write(Dir::DropX, "a.jpg", Content(0)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Other(Elsewhere::DeleteAlbum(Place::X)),
+        Op::Push,
+        Op::Rename(Dir::DropX, "a.jpg", Dir::DropX, ".a.jpg.x1Y2z3"),
+    ]);
+}
+
+/// The photo, renamed in another album, was seen beside the file that is to take its place, which went by itself then.
+#[test]
+fn a_photo_that_is_renamed_and_the_file_before_it_are_called_alike() {
+    let x = Dir::Album(Album::X);
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::Write(Dir::Favorites, "b.jpg", Content(1)),
+        Op::Write(x, "b.jpg", Content(1)),
+        Op::Wait(15),
+        Op::Write(x, "a.jpg", Content(0)),
+        Op::Work,
+        Op::Rename(x, "a.jpg", x, "b.jpg"),
+        Op::Rename(Dir::Favorites, "b.jpg", Dir::Favorites, "a.jpg"),
+    ]);
+}
+
+/// The version in between was another album's photo by its bytes; what was put over it then took that one's place, there too.
+#[test]
+fn what_is_put_over_a_version_takes_the_place_of_no_photo_that_is_equal_to_it() {
+    let x = Dir::Album(Album::X);
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::Write(x, "a.jpg", Content(2)),
+        Op::Write(Dir::Favorites, "b.jpg", Content(1)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Rename(Dir::Favorites, "b.jpg", Dir::Favorites, "a.jpg"),
+        Op::Rename(x, "a.jpg", x, "b.jpg"),
+        Op::Write(Dir::Favorites, "a.jpg", Content(2)),
+        Op::Write(Dir::Favorites, "b.jpg", Content(3)),
+        Op::Rename(Dir::Favorites, "b.jpg", Dir::Favorites, "a.jpg"),
+    ]);
+}
+
+/// It was sent a second time: the photo seemed to be one that a version equal to it was to replace.
+#[test]
+fn a_file_is_linked_to_a_photo_that_two_versions_are_equal_to() {
+    let x = Dir::Album(Album::X);
+    check(&[
+        Op::MakeDropX,
+        Op::MakeAlbum(Album::X),
+        Op::MakeAlbum(Album::Y),
+        Op::Write(Dir::DropX, "a.jpg", Content(1)),
+        Op::Write(x, "b.jpg", Content(3)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(x, "a.jpg", Content(3)),
+        Op::Rename(x, "b.jpg", Dir::Album(Album::Y), "a.jpg"),
+        Op::Write(Dir::DropX, "b.jpg", Content(3)),
+        Op::Patch(Dir::DropX, "a.jpg", Content(3)),
+    ]);
+}
+
+/// It took the place of the photo in its way, and left its own beside it.
+#[test]
+fn an_entry_that_was_written_over_takes_its_photo_along_over_another() {
+    let y = Dir::Album(Album::Y);
+    check(&[
+        Op::MakeDropX,
+        Op::MakeAlbum(Album::X),
+        Op::MakeAlbum(Album::Y),
+        Op::Write(Dir::DropX, "b.jpg", Content(0)),
+        Op::Write(y, "b.jpg", Content(2)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(Dir::DropX, "b.jpg", Content(0)),
+        Op::Rename(Dir::DropX, "b.jpg", y, "b.jpg"),
+        Op::Rename(y, "b.jpg", y, "a.jpg"),
+    ]);
+}
+
+/// The kernel was not told of its links: the inode had lost its one name before it got two.
+#[test]
+fn a_file_that_becomes_a_photo_of_two_albums_shows_two_links() {
+    let x = Dir::Album(Album::X);
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::Write(x, "a.jpg", Content(0)),
+        Op::Write(Dir::Drop, "a.jpg", Content(0)),
+        Op::Write(Dir::Drop, "b.jpg", Content(1)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(x, "b.jpg", Content(2)),
+        Op::Rename(x, "b.jpg", x, "a.jpg"),
+        Op::Crash,
+        Op::Write(x, "b.jpg", Content(2)),
+        Op::Other(Elsewhere::Trash(5)),
+        Op::Rename(x, "b.jpg", Dir::Drop, "a.jpg"),
+        Op::Rename(x, "a.jpg", x, "b.jpg"),
+    ]);
+}
+
+/// A file of Uncategorized and a version of an album's photo with the same bytes: the photo is the album's.
+#[test]
+fn a_version_equal_to_a_file_that_no_album_has_is_one_photo() {
+    check(&[
+        Op::Write(Dir::Uncategorized, "a.jpg", Content(1)),
+        Op::Write(Dir::Favorites, "a.jpg", Content(1)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(Dir::Uncategorized, "a.jpg", Content(2)),
+        Op::Write(Dir::Favorites, "a.jpg", Content(2)),
+    ]);
+}
+
+/// A file is to take a photo's place, and comes back to it from another album: the photo is behind it again.
+#[test]
+fn a_photo_is_behind_the_file_that_comes_back_over_it() {
+    let x = Dir::Album(Album::X);
+    check(&[
+        Op::MakeAlbum(Album::X),
+        Op::Write(Dir::Uncategorized, "a.jpg", Content(3)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Write(x, "a.jpg", Content(2)),
+        Op::Rename(x, "a.jpg", Dir::Uncategorized, "a.jpg"),
+        Op::Rename(Dir::Uncategorized, "a.jpg", x, "b.jpg"),
+        Op::Rename(x, "b.jpg", Dir::Uncategorized, "a.jpg"),
+    ]);
+}

@@ -143,16 +143,23 @@ fn check_rename(from: &str, to: &str, before: &View, after: &View) -> Check {
     if !same_content(now.content, moved.content) || (now.ino != moved.ino && !handed_over) {
         return Err(format!("{from} was renamed to {to}: it was {moved:?}, and is {now:?}"));
     }
-    let photos: BTreeSet<FileId> = [Some(moved), occupant].into_iter().flatten().filter_map(photo_of).collect();
+    // Of the file, and those whose places are to be taken: they are called as it is, wherever they are.
+    let photos: BTreeSet<FileId> = [Some(moved), occupant, Some(now)]
+        .into_iter()
+        .flatten()
+        .flat_map(|seen| [photo_of(seen), seen.replaces])
+        .flatten()
+        .collect();
     let inos: BTreeSet<Ino> = [Some(moved), occupant].into_iter().flatten().map(|seen| seen.ino).collect();
     let related = |seen: &Seen| {
-        let album_photo =
-            matches!(seen.key, EntryKey::Photo(_)) && photo_of(seen).is_some_and(|file| photos.contains(&file));
-        album_photo || inos.contains(&seen.ino)
+        let is_one = |file: Option<FileId>| file.is_some_and(|file| photos.contains(&file));
+        let is_photo = matches!(seen.key, EntryKey::Photo(_)) && is_one(photo_of(seen));
+        is_photo || is_one(seen.replaces) || inos.contains(&seen.ino)
     };
     // Photos are never lost by it; the one whose place new bytes take is behind them.
+    let is_behind = |seen: &Seen| [photo_of(moved), now.replaces].contains(&photo_of(seen));
     for (path, seen) in before.iter().filter(|(_, seen)| matches!(seen.key, EntryKey::Photo(_))) {
-        if photo_of(seen) == photo_of(moved) && matches!(now.key, EntryKey::LocalFile { .. }) {
+        if matches!(now.key, EntryKey::LocalFile { .. }) && is_behind(seen) {
             continue;
         }
         if !after.values().any(|now| now.ino == seen.ino) && occupant.is_none_or(|there| there.ino != seen.ino) {
@@ -164,17 +171,8 @@ fn check_rename(from: &str, to: &str, before: &View, after: &View) -> Check {
         let by_file = occupant.is_some_and(|occupant| matches!(occupant.key, EntryKey::LocalFile { .. }));
         by_file && at.starts_with("Uncategorized/") && !before.values().any(|known| known.ino == seen.ino)
     };
-    // The photo whose place a file is to take is called as that is, wherever it is.
-    let fits = |at: &str| is_name_of(split(at).1, split(to).1);
-    let named: BTreeSet<FileId> =
-        after.iter().filter(|(at, _)| fits(at)).filter_map(|(_, now)| photo_of(now)).collect();
-    let is_file = matches!(moved.key, EntryKey::LocalFile { .. });
-    let behind = |at: &str, seen: &Seen| match seen.key {
-        EntryKey::Photo(file) => is_file && (fits(at) || named.contains(&file)),
-        _ => false,
-    };
     let new_album = |at: &str| at.starts_with("Albums/") && at.matches('/').count() == 1 && !before.contains_key(at);
-    let may = |at: &str, seen: &Seen| related(seen) || masked(at, seen) || behind(at, seen) || new_album(at);
+    let may = |at: &str, seen: &Seen| related(seen) || masked(at, seen) || new_album(at);
     check_but(before, after, |at, seen| at == from || at == to || may(at, seen))
 }
 
@@ -222,8 +220,7 @@ pub fn check_kept(before: &View, after: &View) -> Check {
         };
         // Its name passed on to another version, and it is seen under another, or in an album by itself.
         let moved_on = path.starts_with("Uncategorized/")
-            && photo_of(seen).is_some()
-            && after.iter().any(|(at, now)| !at.starts_with("Drop/") && photo_of(now) == photo_of(seen));
+            && after.iter().any(|(at, now)| !at.starts_with("Drop/") && is_same_photo(seen, now));
         let explained = || {
             is_next_version(path, now, before)
                 || is_known_otherwise(path, seen, before, after)

@@ -2,8 +2,8 @@
 
 use crate::device::{Device, is_directory};
 use crate::photos::{Content, content_of};
-use entefs::base::Ino;
-use entefs::namespace::{Attr, Entry, EntryKey, Listed, Namespace, NamespaceError};
+use entefs::base::{FileId, Ino};
+use entefs::namespace::{Attr, Entry, EntryKey, Listed, Namespace, NamespaceError, current_upload};
 use entefs::tree::FixedPlace;
 use entefs::vfs::VfsError;
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ pub struct Seen {
     pub attr: Attr,
     /// `None` for directories, for empty files, and where the bytes cannot be had just now.
     pub content: Option<Content>,
+    /// The photo whose place a file is to take, behind which that is.
+    pub replaces: Option<FileId>,
 }
 
 pub type View = BTreeMap<String, Seen>;
@@ -83,7 +85,8 @@ fn walk_dir(device: &Device, dir: Ino, path: &str, walk: &mut Walk) -> Result<()
         walk.entries.push((dir, entry.clone(), attr));
         let is_dir = is_directory(&attr);
         let content = if is_dir { None } else { read(device, &path, &attr)? };
-        let seen = Seen { ino: entry.ino, key: entry.key, attr, content };
+        let replaces = if is_dir { None } else { replaced_by(device, entry.ino)? };
+        let seen = Seen { ino: entry.ino, key: entry.key, attr, content, replaces };
         if walk.view.insert(path.clone(), seen).is_some() {
             return Err(format!("{path} is listed twice"));
         }
@@ -92,6 +95,11 @@ fn walk_dir(device: &Device, dir: Ino, path: &str, walk: &mut Walk) -> Result<()
         }
     }
     Ok(())
+}
+
+fn replaced_by(device: &Device, ino: Ino) -> Result<Option<FileId>, String> {
+    let upload = device.engine.store().read(|rows| current_upload(rows, ino));
+    Ok(upload.map_err(|error| format!("the store: {error}"))?.and_then(|upload| upload.supersedes))
 }
 
 fn read(device: &Device, path: &str, attr: &Attr) -> Result<Option<Content>, String> {
