@@ -6,7 +6,7 @@ use super::journal::note_photo_name;
 use super::rename::{Rename, is_album};
 use crate::base::{AlbumNo, FileId, Ino, Nanos, Part};
 use crate::namespace::{Dirty, Shown, current_upload, is_called, name_photo, path_of, show_as};
-use crate::store::{MemberRow, NameRow, NodeRow, Rows, StoreResult, Tx};
+use crate::store::{MemberRow, NameRow, NodeRow, Rows, StoreResult, Tx, UploadRow};
 use crate::tree::{NameClass, NameRules, Refusal};
 
 impl Vfs {
@@ -36,7 +36,14 @@ impl Vfs {
         note_photo_name(tx, file, rename.now)?;
         let masks = load_masks(tx, file)?;
         name_photo(tx, file, &title, rename.now, dirty)?;
-        masks.into_iter().try_for_each(|mask| mask.follow(tx, file, rename.now, dirty))
+        for mask in masks {
+            if mask.name.parent == rename.to.ino {
+                mask.part_from(tx)?;
+            } else {
+                mask.follow(tx, file, rename.now, dirty)?;
+            }
+        }
+        Ok(())
     }
 
     /// The photo of an entry, or the one whose place it is to take, is called so, too: in an album as the entry is, in a
@@ -105,6 +112,7 @@ impl Vfs {
 
 /// The name of a file in an album, behind which is the photo whose place it is to take.
 struct Mask {
+    upload: UploadRow,
     album: AlbumNo,
     part: Part,
     name: NameRow,
@@ -117,7 +125,7 @@ fn load_masks(rows: &Rows<'_>, file: FileId) -> StoreResult<Vec<Mask>> {
             let Some(album) = rows.load_album_by_ino(name.parent)? else { continue };
             for part in [Part::Whole, Part::Clip] {
                 if name_in(rows, album.no, file, part)?.is_some_and(|shown| shown == name.name) {
-                    masks.push(Mask { album: album.no, part, name: name.clone() });
+                    masks.push(Mask { upload: upload.clone(), album: album.no, part, name: name.clone() });
                 }
             }
         }
@@ -126,6 +134,11 @@ fn load_masks(rows: &Rows<'_>, file: FileId) -> StoreResult<Vec<Mask>> {
 }
 
 impl Mask {
+    /// The photo itself is put beside the file: each is one of its own from then on.
+    fn part_from(self, tx: &Tx<'_>) -> VfsResult<()> {
+        Ok(tx.save_upload(&UploadRow { supersedes: None, ..self.upload })?)
+    }
+
     /// The photo has one name in every album: what is to take its place is called so, too, and goes on masking it.
     fn follow(self, tx: &Tx<'_>, file: FileId, now: Nanos, dirty: &mut Dirty) -> VfsResult<()> {
         let NameRow { parent, name, ino } = self.name;

@@ -9,10 +9,10 @@ use super::remove::{forget_entry, remove_directory};
 use super::trash::{handed_over_from, is_out_of_trash};
 use crate::base::{AlbumNo, FileId, Ino, Nanos, Visibility};
 use crate::namespace::{
-    Destination, DirInfo, Dirty, Entry, EntryKey, add_photo, destination, name_album, path_of, resolve_album,
-    shelve_album, transfer_photo, untrash, withdraw_photo,
+    Destination, DirInfo, Dirty, Entry, EntryKey, add_photo, current_upload, destination, name_album, path_of,
+    resolve_album, shelve_album, transfer_photo, untrash, withdraw_photo,
 };
-use crate::store::{AlbumRow, Change, MemberRow, NodeKind, NodeRow, Rows, StoreResult, Tx};
+use crate::store::{AlbumRow, Change, MemberRow, NodeKind, NodeRow, Rows, StoreResult, Tx, UploadRow};
 use crate::tree::{
     DirKind, EntryKind, NameClass, Refusal, RenamePlan, RenameSource, RenameTarget, plan_removal, plan_rename,
     split_name,
@@ -529,8 +529,8 @@ fn inherit(tx: &Tx<'_>, from: Ino, to: Ino) -> VfsResult<()> {
 
 /// The upload of `ino` replaces a photo that is in Ente.
 fn supersede(tx: &Tx<'_>, ino: Ino, file: FileId) -> VfsResult<()> {
-    if let Some(row) = tx.load_uploads_of(ino)?.pop().filter(|row| !row.stage.is_over()) {
-        tx.save_upload(&crate::store::UploadRow { supersedes: Some(file), ..row })?;
+    if let Some(row) = current_upload(tx, ino)? {
+        tx.save_upload(&UploadRow { supersedes: Some(file), ..row })?;
     }
     Ok(())
 }

@@ -834,3 +834,19 @@ fn a_photo_is_behind_the_file_that_comes_back_over_it() {
         Op::Rename(x, "b.jpg", Dir::Uncategorized, "a.jpg"),
     ]);
 }
+
+/// The file that was to take its place did so all the same: the photo went by itself.
+#[test]
+fn a_photo_put_beside_the_file_before_it_stays_there() {
+    let y = Dir::Album(Album::Y);
+    check(&[
+        Op::MakeAlbum(Album::Y),
+        Op::Write(Dir::Favorites, "b.jpg", Content(1)),
+        Op::Write(y, "b.jpg", Content(1)),
+        Op::Wait(15),
+        Op::Write(y, "a.jpg", Content(3)),
+        Op::Work,
+        Op::Rename(y, "a.jpg", Dir::Favorites, "b.jpg"),
+        Op::Rename(y, "b.jpg", Dir::Favorites, "a.jpg"),
+    ]);
+}
