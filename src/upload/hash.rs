@@ -170,6 +170,9 @@ fn plan(
         // It was recalled for a pair that did not come about.
         return Ok(Plan::Unchanged(old));
     }
+    if is_follower_unknown(tx, row)? && !tx.load_files_by_hash(&hashed.hash, hashed.kind())?.is_empty() {
+        return Ok(Plan::Wait);
+    }
     if let Some(file) = find_equal(tx, row, hashed, dedup)? {
         return Ok(Plan::Link(file));
     }
@@ -270,13 +273,22 @@ fn load_equal(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -
 /// Whether other bytes wait to take the place of what comes of this version in turn: of a photo of its own, as they are to
 /// take none that other albums have for themselves.
 pub(super) fn is_followed(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed) -> StoreResult<bool> {
-    let Some(old) = row.supersedes.filter(|_| row.half.is_none()) else { return Ok(false) };
-    if !is_in_place(rows, row)? {
-        return Ok(false);
-    }
     let equal = rows.load_twins(&hashed.hash, hashed.kind())?;
-    let mut later = rows.load_replacing(old)?.into_iter().filter(|later| later.ino != row.ino);
-    Ok(later.any(|later| equal.iter().all(|equal| equal.no != later.no)))
+    Ok(load_followers(rows, row)?.iter().any(|later| equal.iter().all(|equal| equal.no != later.no)))
+}
+
+/// Whether it will be known soon what bytes those are.
+fn is_follower_unknown(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<bool> {
+    Ok(load_followers(rows, row)?.iter().any(|later| later.stage < Stage::Hashed && is_soon_over(later)))
+}
+
+/// What was put over this version, to take the place of what comes of it.
+fn load_followers(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<Vec<UploadRow>> {
+    let Some(old) = row.supersedes.filter(|_| row.half.is_none()) else { return Ok(Vec::new()) };
+    if !is_in_place(rows, row)? {
+        return Ok(Vec::new());
+    }
+    Ok(rows.load_replacing(old)?.into_iter().filter(|later| later.ino != row.ino).collect())
 }
 
 /// A half found without a row: its live photo may be in Ente since before the rows were lost, and its other half gone.

@@ -850,3 +850,18 @@ fn a_photo_put_beside_the_file_before_it_stays_there() {
         Op::Rename(y, "b.jpg", Dir::Favorites, "a.jpg"),
     ]);
 }
+
+/// It was sent a second time: what was put over it was not known to be equal yet.
+#[test]
+fn a_version_that_an_equal_file_is_put_over_is_linked() {
+    check(&[
+        Op::MakeDropX,
+        Op::Write(Dir::DropX, "a.jpg", Content(1)),
+        Op::Write(Dir::Favorites, "a.jpg", Content(2)),
+        Op::Wait(15),
+        Op::Work,
+        Op::Patch(Dir::Favorites, "a.jpg", Content(1)),
+        Op::Write(Dir::Favorites, "b.jpg", Content(1)),
+        Op::Rename(Dir::Favorites, "b.jpg", Dir::Favorites, "a.jpg"),
+    ]);
+}
