@@ -12,6 +12,7 @@ mod attr;
 mod brake;
 mod close;
 mod create;
+mod displace;
 mod echo;
 mod error;
 mod generated;

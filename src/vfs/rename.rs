@@ -1,22 +1,19 @@
-//! Renaming and moving (semantics 3). What is in the way goes first, by the rules of its own removal.
+//! Renaming and moving (semantics 3).
 
 use super::Vfs;
+use super::displace::{displace, photo_of};
 use super::echo::{Sibling, other_half, renamed};
 use super::error::{VfsError, VfsResult};
 use super::journal::{note, note_entry, note_move};
 use super::link::{note_joining, settle_anew};
-use super::remove::{forget_entry, remove_directory};
 use super::trash::{handed_over_from, is_out_of_trash};
 use crate::base::{AlbumNo, FileId, Ino, Nanos, Visibility};
 use crate::namespace::{
-    Destination, DirInfo, Dirty, Entry, EntryKey, add_photo, current_upload, destination, name_album, path_of,
-    resolve_album, shelve_album, transfer_photo, untrash, withdraw_photo,
+    Destination, DirInfo, Dirty, Entry, EntryKey, add_photo, destination, name_album, path_of, resolve_album,
+    shelve_album, transfer_photo, untrash,
 };
-use crate::store::{AlbumRow, Change, MemberRow, NodeKind, NodeRow, Rows, StoreResult, Tx, UploadRow};
-use crate::tree::{
-    DirKind, EntryKind, NameClass, Refusal, RenamePlan, RenameSource, RenameTarget, plan_removal, plan_rename,
-    split_name,
-};
+use crate::store::{AlbumRow, Change, MemberRow, NodeKind, NodeRow, Rows, StoreResult, Tx};
+use crate::tree::{DirKind, NameClass, Refusal, RenamePlan, RenameSource, RenameTarget, plan_rename, split_name};
 use std::time::Duration;
 
 /// What `renameat2` asked for.
@@ -450,87 +447,4 @@ fn look_at(rows: &Rows<'_>, entry: &Entry) -> StoreResult<(Option<NodeRow>, bool
     let EntryKey::LocalFile { photo: Some(file) } = entry.key else { return Ok((node, false)) };
     let passed = rows.load_replacing(file)?.iter().any(|upload| upload.ino != entry.ino);
     Ok((node, passed))
-}
-
-/// Clears the way. Answers whether a local inode lost its last name.
-fn displace(tx: &Tx<'_>, rename: &Rename<'_>, is_open: bool, settle: Duration, dirty: &mut Dirty) -> VfsResult<bool> {
-    let Some(occupant) = &rename.occupant else { return Ok(false) };
-    match (occupant.key, rename.plan) {
-        (EntryKey::Album(_) | EntryKey::LocalDirectory, _) => {
-            remove_directory(tx, rename.to.ino, occupant, rename.now, dirty)?;
-            if let EntryKey::Album(album) = occupant.key {
-                note(tx, &Change::AlbumRemoved { album }, rename.now)?;
-            }
-            Ok(false)
-        }
-        // New bytes over a photo: they take its place when they are registered; until then they mask it. Those of
-        // another photo take that one's, which comes along.
-        (EntryKey::Photo(file) | EntryKey::Clip(file), RenamePlan::MoveLocal) => {
-            match photo_of(rename.entry.key) {
-                Some(own) if own != file => clear_photo(tx, rename, file, dirty)?,
-                _ => supersede(tx, rename.entry.ino, file)?,
-            }
-            Ok(false)
-        }
-        (EntryKey::Photo(file) | EntryKey::Clip(file), _) => {
-            clear_photo(tx, rename, file, dirty)?;
-            Ok(false)
-        }
-        (EntryKey::LocalFile { photo }, plan) => {
-            let behind = find_behind(tx, rename)?;
-            match behind.or(photo).filter(|_| rename.to.kind != DirKind::TrashFiles) {
-                Some(file) if plan == RenamePlan::MoveLocal => {
-                    supersede(tx, rename.entry.ino, file)?;
-                    inherit(tx, occupant.ino, rename.entry.ino)?;
-                }
-                // Without what is in the way it would be in the way itself.
-                _ => behind.map_or(Ok(()), |file| clear_photo(tx, rename, file, dirty))?,
-            }
-            forget_entry(tx, &rename.to, occupant, is_open, settle, rename.now, dirty)
-        }
-        (
-            EntryKey::Fixed(_) | EntryKey::DropRoot | EntryKey::Owner(_) | EntryKey::Period(_) | EntryKey::Link(..),
-            _,
-        ) => Err(Refusal::FixedPlace.into()),
-    }
-}
-
-/// The photo whose place what is in the way was to take: it is behind it under the same name.
-fn find_behind(tx: &Tx<'_>, rename: &Rename<'_>) -> VfsResult<Option<FileId>> {
-    let Some(album) = rename.to.album else { return Ok(None) };
-    Ok(tx.find_member(album, rename.name)?)
-}
-
-fn clear_photo(tx: &Tx<'_>, rename: &Rename<'_>, file: FileId, dirty: &mut Dirty) -> VfsResult<()> {
-    // The album has it already, and keeps it.
-    if photo_of(rename.entry.key) == Some(file) {
-        return Ok(());
-    }
-    plan_removal(rename.to.kind, EntryKind::Photo, false)?;
-    let album = rename.to.album.ok_or(VfsError::NotFound)?;
-    note(tx, &Change::Left { file, album }, rename.now)?;
-    Ok(withdraw_photo(tx, album, file, rename.now, dirty)?)
-}
-
-fn photo_of(key: EntryKey) -> Option<FileId> {
-    match key {
-        EntryKey::LocalFile { photo } => photo,
-        key => key.photo(),
-    }
-}
-
-/// By the capture time of what it displaces, new bytes are told from a new photo (semantics 2.12).
-fn inherit(tx: &Tx<'_>, from: Ino, to: Ino) -> VfsResult<()> {
-    if let (Some(old), Some(new)) = (tx.load_node(from)?, tx.load_node(to)?) {
-        tx.save_node(&NodeRow { taken: old.taken, ..new })?;
-    }
-    Ok(())
-}
-
-/// The upload of `ino` replaces a photo that is in Ente.
-fn supersede(tx: &Tx<'_>, ino: Ino, file: FileId) -> VfsResult<()> {
-    if let Some(row) = current_upload(tx, ino)? {
-        tx.save_upload(&UploadRow { supersedes: Some(file), ..row })?;
-    }
-    Ok(())
 }

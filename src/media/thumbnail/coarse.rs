@@ -13,15 +13,16 @@
 //!         .  .
 //! ```
 
+mod bits;
+mod codes;
+
 use super::pixels::Pixels;
 use crate::base::ReadAt;
 use crate::media::findings::Size;
 use crate::media::jpeg::{Segment, segments};
-use crate::media::source::{Source, read_fully};
-
-const READ: usize = 256 << 10;
-/// More than one unit of coded data can take, its zeros stuffed.
-const LONGEST_UNIT: usize = 16 << 10;
+use crate::media::source::Source;
+use bits::Bits;
+use codes::Codes;
 
 /// The picture at the smallest of the two scales that is no smaller than `target`; `None` where that cannot be done here.
 pub fn decode(file: &dyn ReadAt, target: Size) -> Option<Pixels> {
@@ -30,7 +31,7 @@ pub fn decode(file: &dyn ReadAt, target: Size) -> Option<Pixels> {
     let header = Header::read(&source)?;
     let side = header.side_for(target)?;
     let mut planes: Vec<Plane> = header.parts.iter().map(|part| Plane::new(&header, part, side)).collect();
-    let mut bits = Bits { file, at: header.scan, bytes: Vec::new(), next: 0, held: 0, count: 0, padded: 0 };
+    let mut bits = Bits::new(file, header.scan);
     header.read_scan(&mut bits, &mut planes)?;
     Some(header.colours(&planes, side))
 }
@@ -303,269 +304,6 @@ impl Plane {
         self.put(x, y + 1, sum(a, b.wrapping_neg(), c.wrapping_neg()));
         self.put(x + 1, y + 1, sum(a.wrapping_neg(), b.wrapping_neg(), c));
     }
-}
-
-/// Huffman codes, looked up by the next bits.
-#[derive(Clone, Default)]
-struct Codes {
-    /// Under each start of [`FAST`] bits, the code it begins with; of length 0 where that is longer.
-    fast: Vec<Code>,
-    /// Longer codes by length from FAST + 1 on: one more than the last code of it, and what to add for its symbol.
-    slow: Vec<(u32, i32)>,
-    symbols: Vec<u8>,
-    /// Under each start of [`AHEAD`] bits, what can be stepped over at once.
-    strides: Vec<Stride>,
-}
-
-const FAST: u32 = 11;
-const AHEAD: u32 = 12;
-
-#[derive(Clone, Copy, Default)]
-struct Code {
-    len: u8,
-    /// Zeros before the value, and bits of the value.
-    symbol: u8,
-}
-
-/// The codes that begin within the next bits, and their values.
-#[derive(Clone, Copy, Default)]
-struct Stride {
-    /// None where the first code is longer.
-    bits: u8,
-    values: u8,
-    /// The last of them ends the block.
-    ends: bool,
-}
-
-impl Codes {
-    /// Those of what is stepped over.
-    fn of_details(counts: &[u8], symbols: &[u8]) -> Option<Self> {
-        let mut codes = Self::new(counts, symbols)?;
-        codes.strides = (0..1 << AHEAD).map(|start| codes.stride(start)).collect();
-        Some(codes)
-    }
-
-    fn stride(&self, start: u32) -> Stride {
-        let mut stride = Stride::default();
-        while !stride.ends && u32::from(stride.bits) < AHEAD {
-            let rest = (start << stride.bits) & ((1 << AHEAD) - 1);
-            let code = self.fast[(rest >> (AHEAD - FAST)) as usize];
-            if code.len == 0 || u32::from(stride.bits + code.len) > AHEAD {
-                break;
-            }
-            let (zeros, size) = (code.symbol >> 4, code.symbol & 15);
-            stride.bits += code.len + size;
-            stride.ends = size == 0 && zeros < 15;
-            stride.values += if stride.ends { 0 } else { zeros + 1 };
-        }
-        stride
-    }
-
-    /// Codes of one length are consecutive, and those of the next length go on behind them (T.81, annex C).
-    fn new(counts: &[u8], symbols: &[u8]) -> Option<Self> {
-        let (mut fast, mut slow) = (vec![Code::default(); 1 << FAST], Vec::new());
-        let (mut code, mut n) = (0_u32, 0_usize);
-        for (len, count) in (1..=16_u32).zip(counts) {
-            let count = u32::from(*count);
-            if code + count > 1 << len {
-                return None;
-            }
-            if len <= FAST {
-                for (code, symbol) in (code..).zip(&symbols[n..n + count as usize]) {
-                    let start = (code << (FAST - len)) as usize;
-                    fast[start..start + (1 << (FAST - len))].fill(Code { len: len as u8, symbol: *symbol });
-                }
-            } else {
-                slow.push((code + count, n as i32 - code as i32));
-            }
-            n += count as usize;
-            code = (code + count) << 1;
-        }
-        Some(Self { fast, slow, symbols: symbols.to_vec(), strides: Vec::new() })
-    }
-
-    /// The next code, not taken yet. At least 16 bits are held.
-    fn next(&self, bits: &Bits<'_>) -> Option<Code> {
-        let code = self.fast.get(bits.peek(FAST) as usize)?;
-        if code.len > 0 { Some(*code) } else { self.longer(bits) }
-    }
-
-    #[cold]
-    fn longer(&self, bits: &Bits<'_>) -> Option<Code> {
-        (FAST + 1..).zip(&self.slow).find_map(|(len, (end, offset))| {
-            let code = bits.peek(len);
-            let symbol = (code < *end).then(|| self.symbols.get(usize::try_from(code as i32 + offset).ok()?));
-            symbol.flatten().map(|symbol| Code { len: len as u8, symbol: *symbol })
-        })
-    }
-
-    /// How many bits the next difference of means has.
-    fn mean_size(&self, bits: &mut Bits<'_>) -> Option<u32> {
-        bits.fill();
-        let code = self.next(bits)?;
-        bits.take(code.len.into());
-        (code.symbol < 16).then_some(code.symbol.into())
-    }
-
-    /// Steps over all values of a block but its mean.
-    fn step_over(&self, bits: &mut Bits<'_>) -> Option<()> {
-        let mut n = 1;
-        while n < 64 {
-            bits.fill();
-            let stride = *self.strides.get(bits.peek(AHEAD) as usize)?;
-            let after = n + u32::from(stride.values);
-            // What comes behind a full block is not of this one.
-            if stride.bits > 0 && after + u32::from(stride.ends) <= 64 {
-                bits.take(stride.bits.into());
-                if stride.ends {
-                    return Some(());
-                }
-                n = after;
-                continue;
-            }
-            let code = self.next(bits)?;
-            let (zeros, size) = (u32::from(code.symbol >> 4), u32::from(code.symbol & 15));
-            bits.take(u32::from(code.len) + size);
-            if size == 0 && zeros < 15 {
-                return Some(());
-            }
-            n += zeros + 1;
-        }
-        (n == 64).then_some(())
-    }
-
-    /// The first, second and fourth value of a block behind its mean; the others are stepped over.
-    fn read_three(&self, bits: &mut Bits<'_>) -> Option<[i32; 3]> {
-        let (mut n, mut values) = (1, [0; 3]);
-        while n < 64 {
-            bits.fill();
-            let code = self.next(bits)?;
-            let (zeros, size) = (u32::from(code.symbol >> 4), u32::from(code.symbol & 15));
-            bits.take(code.len.into());
-            if size == 0 && zeros < 15 {
-                return Some(values);
-            }
-            n += zeros;
-            match n {
-                1 => values[0] = bits.value(size),
-                2 => values[1] = bits.value(size),
-                4 => values[2] = bits.value(size),
-                _ => bits.take(size),
-            }
-            n += 1;
-        }
-        (n == 64).then_some(values)
-    }
-}
-
-/// Coded data bit by bit, stuffed zeros taken out; behind a marker there is nothing but zeros.
-struct Bits<'f> {
-    file: &'f dyn ReadAt,
-    /// Where the next bytes are in the file.
-    at: u64,
-    bytes: Vec<u8>,
-    next: usize,
-    /// The next bits, the first of them on top.
-    held: u64,
-    count: u32,
-    /// Of those held, zeros that are not there.
-    padded: u32,
-}
-
-impl Bits<'_> {
-    /// Sees to it that a whole unit is in memory, if the file has as much.
-    fn load(&mut self) -> Option<()> {
-        if self.bytes.len() - self.next >= LONGEST_UNIT {
-            return Some(());
-        }
-        self.bytes.drain(..self.next);
-        self.next = 0;
-        let had = self.bytes.len();
-        self.bytes.resize(had + READ, 0);
-        let read = read_fully(self.file, self.at, &mut self.bytes[had..]).ok()?;
-        self.bytes.truncate(had + read);
-        self.at += read as u64;
-        Some(())
-    }
-
-    /// At least 56 bits are held then.
-    fn fill(&mut self) {
-        if self.count > 32 {
-            return;
-        }
-        let word = self.bytes.get(self.next..self.next + 8).and_then(|bytes| bytes.try_into().ok());
-        match word.map(u64::from_be_bytes).filter(|word| !has_ff(*word)) {
-            // Bits beyond the count are there already, or come again.
-            Some(word) if self.padded == 0 => {
-                self.held |= word >> self.count;
-                self.next += ((63 - self.count) >> 3) as usize;
-                self.count |= 56;
-            }
-            _ => self.fill_slowly(),
-        }
-    }
-
-    fn fill_slowly(&mut self) {
-        while self.count <= 56 {
-            let byte = match (self.bytes.get(self.next), self.bytes.get(self.next + 1)) {
-                (Some(0xff), Some(0)) => {
-                    self.next += 2;
-                    0xff
-                }
-                (Some(0xff) | None, _) => {
-                    self.padded += 8;
-                    0
-                }
-                (Some(byte), _) => {
-                    self.next += 1;
-                    *byte
-                }
-            };
-            // What an earlier word left beyond the count is not of this byte where zeros were stuffed.
-            self.held &= !(u64::MAX >> self.count);
-            self.held |= u64::from(byte) << (56 - self.count);
-            self.count += 8;
-        }
-    }
-
-    fn peek(&self, len: u32) -> u32 {
-        (self.held >> (64 - len)) as u32
-    }
-
-    fn take(&mut self, len: u32) {
-        self.held <<= len;
-        self.count = self.count.saturating_sub(len);
-    }
-
-    /// A value of so many bits, those below half of what they can say being negative (T.81, F.2.2.1).
-    fn value(&mut self, len: u32) -> i32 {
-        if len == 0 {
-            return 0;
-        }
-        let value = self.peek(len) as i32;
-        self.take(len);
-        if value < 1 << (len - 1) { value - (1 << len) + 1 } else { value }
-    }
-
-    fn is_sound(&self) -> bool {
-        self.padded <= self.count
-    }
-
-    /// The marker between two stretches, which have nothing to do with each other.
-    fn restart(&mut self, number: u8) -> Option<()> {
-        let sound = self.is_sound();
-        (self.held, self.count, self.padded) = (0, 0, 0);
-        self.load()?;
-        let marker = self.bytes.get(self.next..self.next + 2)?;
-        self.next += 2;
-        (sound && marker == [0xff, 0xd0 + number]).then_some(())
-    }
-}
-
-/// Whether one of eight bytes is `FF`.
-fn has_ff(word: u64) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    (!word).wrapping_sub(ONES) & word & (ONES << 7) != 0
 }
 
 #[cfg(test)]

@@ -111,12 +111,3 @@ fn coded_data_that_breaks_off_or_is_bent_is_given_up_or_shown_but_never_a_panic(
         let _ = decode(&bent, target);
     }
 }
-
-#[test]
-fn a_stuffed_zero_or_a_marker_in_a_word_is_seen() {
-    for (word, expected) in
-        [(0, false), (0xff, true), (0xff << 56, true), (0x7f80_fefe_0101_8000, false), (u64::MAX, true)]
-    {
-        assert_eq!(has_ff(word), expected, "{word:x}");
-    }
-}
