@@ -165,23 +165,34 @@ impl Header {
 
     fn colours(&self, planes: &[Plane], side: u32) -> Pixels {
         let size = self.scaled(side);
-        let mut bytes = Vec::with_capacity(size.pixels() as usize * 3);
-        for y in 0..size.height {
-            let rows: Vec<&[u8]> =
-                planes.iter().zip(&self.parts).map(|(plane, part)| plane.row(y * part.down / self.down)).collect();
-            for x in 0..size.width {
-                let mut values = [0; 3];
-                for ((value, row), part) in values.iter_mut().zip(&rows).zip(&self.parts) {
-                    *value = row[(x * part.across / self.across) as usize];
+        let mut lines = vec![vec![0; size.width as usize]; planes.len()];
+        let mut bytes = vec![0; size.pixels() as usize * 3];
+        for (y, shown) in (0..size.height).zip(bytes.chunks_exact_mut(size.width as usize * 3)) {
+            for ((plane, part), line) in planes.iter().zip(&self.parts).zip(&mut lines) {
+                spread(plane.row(y * part.down / self.down), (part.across, self.across), line);
+            }
+            match lines.as_slice() {
+                [one, two, three] => {
+                    for (((pixel, one), two), three) in shown.as_chunks_mut().0.iter_mut().zip(one).zip(two).zip(three)
+                    {
+                        *pixel = if self.is_rgb { [*one, *two, *three] } else { rgb([*one, *two, *three]) };
+                    }
                 }
-                bytes.extend(match (rows.len(), self.is_rgb) {
-                    (1, _) => [values[0]; 3],
-                    (_, true) => values,
-                    (_, false) => rgb(values),
-                });
+                _ => shown.as_chunks_mut().0.iter_mut().zip(&lines[0]).for_each(|(pixel, grey)| *pixel = [*grey; 3]),
             }
         }
         Pixels { size, bytes }
+    }
+}
+
+/// A row of a part that has `own` samples where the largest has `all`.
+fn spread(row: &[u8], (own, all): (u32, u32), line: &mut [u8]) {
+    if own == all {
+        line.copy_from_slice(&row[..line.len()]);
+    } else if own * 2 == all {
+        line.chunks_mut(2).zip(row).for_each(|(pair, value)| pair.fill(*value));
+    } else {
+        line.iter_mut().zip(0..).for_each(|(value, x)| *value = row[(x * own / all) as usize]);
     }
 }
 

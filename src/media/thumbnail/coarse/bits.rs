@@ -100,6 +100,7 @@ impl<'f> Bits<'f> {
     }
 
     /// At least 56 bits are held then.
+    #[inline]
     pub(super) fn fill(&mut self) {
         let word = self.bytes.get(self.next..self.next + 8).and_then(|bytes| bytes.try_into().ok());
         match word.map(u64::from_be_bytes).filter(|_| self.next + 8 <= self.limit) {

@@ -111,6 +111,7 @@ impl Codes {
     }
 
     /// How many bits the next difference of means has.
+    #[inline]
     pub(super) fn mean_size(&self, bits: &mut Bits<'_>) -> Option<u32> {
         bits.fill();
         let code = self.next(bits)?;
