@@ -40,7 +40,7 @@ const WORKED_ON: [Stage; 8] = [
 /// Without a bell or a due time the rows are looked at this often all the same.
 const IDLE: Duration = Duration::from_secs(60);
 /// Rows worked on at once while a copy into the mount goes on: of small files, of large ones.
-const WHILE_COPYING: [usize; 2] = [1, 2];
+const WHILE_COPYING: [usize; 2] = [1, 3];
 /// Rows worked on for each that may be sent at once: most of them wait for the disk or for an answer.
 const PLACES: usize = 4;
 /// Objects kept in memory from sealing to sending, all together.
