@@ -1,7 +1,7 @@
 //! What follows once a photo is registered: its record, its place in the albums, the version it replaces, and what
 //! happened to its file meanwhile.
 
-use super::hash::is_in_place;
+use super::hash::load_followers;
 use super::pair::{archive_places, load_clip};
 use super::parts::{Prepared, SealedMagic, Told};
 use super::sidecar::favor;
@@ -51,7 +51,7 @@ pub fn apply_registration(
     tx.save_member(target, file, true, crate::base::Timestamp::ZERO)?;
     let replaced = row.supersedes.filter(|_| is_version_of(node.as_ref(), &prepared));
     if let Some(old) = replaced {
-        pass_place_on(tx, &row, old, Some(file))?;
+        pass_place_on(tx, &row, Some(file))?;
         replace_version(tx, &row, old, file, target, now, dirty)?;
         name_as_old(tx, old, file, &prepared, now, dirty)?;
     }
@@ -274,11 +274,9 @@ fn is_version_of(node: Option<&NodeRow>, prepared: &Prepared) -> bool {
 
 /// What was put over a version since takes the place of what came of it: of no photo, where that is one that other albums
 /// have for themselves.
-pub(super) fn pass_place_on(tx: &Tx<'_>, row: &UploadRow, old: FileId, new: Option<FileId>) -> Result<(), StepError> {
-    if is_in_place(tx, row)? {
-        for later in tx.load_replacing(old)?.into_iter().filter(|later| later.ino != row.ino) {
-            tx.save_upload(&UploadRow { supersedes: new, ..later })?;
-        }
+pub(super) fn pass_place_on(tx: &Tx<'_>, row: &UploadRow, new: Option<FileId>) -> Result<(), StepError> {
+    for later in load_followers(tx, row)? {
+        tx.save_upload(&UploadRow { supersedes: new, ..later })?;
     }
     Ok(())
 }

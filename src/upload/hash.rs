@@ -237,7 +237,7 @@ fn load_versions_ahead(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<Vec<Uplo
 }
 
 /// Whether these are new bytes under the photo's own inode.
-pub(super) fn is_in_place(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<bool> {
+fn is_in_place(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<bool> {
     Ok(rows.load_node(row.ino)?.is_some_and(|node| node.kind == NodeKind::Shadow))
 }
 
@@ -273,18 +273,23 @@ fn load_equal(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed, dedup: Dedup) -
 /// Whether other bytes wait to take the place of what comes of this version in turn: of a photo of its own, as they are to
 /// take none that other albums have for themselves.
 pub(super) fn is_followed(rows: &Rows<'_>, row: &UploadRow, hashed: &Hashed) -> StoreResult<bool> {
+    let followers = load_followers(rows, row)?;
+    if followers.is_empty() || row.half.is_some() {
+        return Ok(false);
+    }
     let equal = rows.load_twins(&hashed.hash, hashed.kind())?;
-    Ok(load_followers(rows, row)?.iter().any(|later| equal.iter().all(|equal| equal.no != later.no)))
+    Ok(followers.iter().any(|later| equal.iter().all(|equal| equal.no != later.no)))
 }
 
 /// Whether it will be known soon what bytes those are.
 fn is_follower_unknown(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<bool> {
-    Ok(load_followers(rows, row)?.iter().any(|later| later.stage < Stage::Hashed && is_soon_over(later)))
+    let unknown = |later: &UploadRow| later.stage < Stage::Hashed && is_soon_over(later);
+    Ok(row.half.is_none() && load_followers(rows, row)?.iter().any(unknown))
 }
 
 /// What was put over this version, to take the place of what comes of it.
-fn load_followers(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<Vec<UploadRow>> {
-    let Some(old) = row.supersedes.filter(|_| row.half.is_none()) else { return Ok(Vec::new()) };
+pub(super) fn load_followers(rows: &Rows<'_>, row: &UploadRow) -> StoreResult<Vec<UploadRow>> {
+    let Some(old) = row.supersedes else { return Ok(Vec::new()) };
     if !is_in_place(rows, row)? {
         return Ok(Vec::new());
     }

@@ -147,7 +147,7 @@ impl Uploader {
             if let Some(old) = row.supersedes
                 && is_version_of(tx, &row, file)?
             {
-                pass_place_on(tx, &row, old, None)?;
+                pass_place_on(tx, &row, None)?;
                 replace_version(tx, &row, old, file, album, now, dirty)?;
                 // The name passes on to what takes the old one's place.
                 tx.clear_listing(album, file)?;

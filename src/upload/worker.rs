@@ -39,8 +39,9 @@ const WORKED_ON: [Stage; 8] = [
 ];
 /// Without a bell or a due time the rows are looked at this often all the same.
 const IDLE: Duration = Duration::from_secs(60);
-/// Rows worked on at once while a copy into the mount goes on: of small files, of large ones.
-const WHILE_COPYING: [usize; 2] = [1, 3];
+/// Rows worked on at once while a copy into the mount goes on, of small files and of large ones.
+const BESIDE_SMALL_FILES: usize = 1;
+const BESIDE_LARGE_FILES: usize = 3;
 /// Rows worked on for each that may be sent at once: most of them wait for the disk or for an answer.
 const PLACES: usize = 4;
 /// Objects kept in memory from sealing to sending, all together.
@@ -263,8 +264,8 @@ impl Uploader {
     fn places(&self) -> usize {
         match self.load() {
             Load::Light => self.options.uploads.max(1) * PLACES,
-            Load::SmallFiles => WHILE_COPYING[0],
-            Load::LargeFiles => WHILE_COPYING[1],
+            Load::SmallFiles => BESIDE_SMALL_FILES,
+            Load::LargeFiles => BESIDE_LARGE_FILES,
         }
     }
 

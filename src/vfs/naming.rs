@@ -3,7 +3,7 @@
 use super::Vfs;
 use super::error::{VfsError, VfsResult};
 use super::journal::note_photo_name;
-use super::rename::{Rename, is_album};
+use super::rename::{Rename, is_album, move_local_name};
 use crate::base::{AlbumNo, FileId, Ino, Nanos, Part};
 use crate::namespace::{Dirty, Shown, current_upload, is_called, name_photo, path_of, show_as};
 use crate::store::{MemberRow, NameRow, NodeRow, Rows, StoreResult, Tx, UploadRow};
@@ -146,15 +146,8 @@ impl Mask {
         if tx.find_name(parent, &new)?.is_some() {
             return Ok(());
         }
-        tx.delete_name(parent, &name)?;
-        tx.save_name(parent, &new, ino)?;
-        dirty.name(parent, &name);
-        dirty.name(parent, &new);
-        if let Some(node) = tx.load_node(ino)? {
-            tx.save_node(&NodeRow { ctime: now, ..node })?;
-            dirty.ino(ino);
-        }
-        Ok(())
+        let Some(node) = tx.load_node(ino)? else { return Ok(()) };
+        move_local_name(tx, (parent, &name), (parent, &new), &node, now, dirty)
     }
 }
 

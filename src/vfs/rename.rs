@@ -50,14 +50,26 @@ impl Rename<'_> {
         node: &NodeRow,
         dirty: &mut Dirty,
     ) -> VfsResult<()> {
-        tx.delete_name(self.from.ino, old)?;
-        tx.save_name(self.to.ino, new, node.ino)?;
-        dirty.name(self.from.ino, old);
-        dirty.name(self.to.ino, new);
-        tx.save_node(&NodeRow { ctime: self.now, ..node.clone() })?;
-        dirty.ino(node.ino);
-        Ok(())
+        move_local_name(tx, (self.from.ino, old), (self.to.ino, new), node, self.now, dirty)
     }
+}
+
+/// A file or directory of this machine is called otherwise, or is elsewhere.
+pub(super) fn move_local_name(
+    tx: &Tx<'_>,
+    from: (Ino, &[u8]),
+    to: (Ino, &[u8]),
+    node: &NodeRow,
+    now: Nanos,
+    dirty: &mut Dirty,
+) -> VfsResult<()> {
+    tx.delete_name(from.0, from.1)?;
+    tx.save_name(to.0, to.1, node.ino)?;
+    dirty.name(from.0, from.1);
+    dirty.name(to.0, to.1);
+    tx.save_node(&NodeRow { ctime: now, ..node.clone() })?;
+    dirty.ino(node.ino);
+    Ok(())
 }
 
 impl Vfs {

@@ -54,9 +54,13 @@ impl<'f> Bits<'f> {
     pub(super) fn load(&mut self) -> Option<()> {
         while self.limit - self.next < LONGEST_UNIT && self.restarts.is_empty() && !self.ended {
             self.read_more()?;
-            self.limit = self.restarts.front().map_or(self.bytes.len(), |(end, _)| *end);
+            self.limit = self.end_of_stretch();
         }
         Some(())
+    }
+
+    fn end_of_stretch(&self) -> usize {
+        self.restarts.front().map_or(self.bytes.len(), |(end, _)| *end)
     }
 
     fn read_more(&mut self) -> Option<()> {
@@ -164,7 +168,7 @@ impl<'f> Bits<'f> {
         let (end, marker) = self.restarts.pop_front()?;
         let follows = self.is_sound() && self.next == end && marker == 0xd0 + number;
         (self.held, self.count, self.padded) = (0, 0, 0);
-        self.limit = self.restarts.front().map_or(self.bytes.len(), |(end, _)| *end);
+        self.limit = self.end_of_stretch();
         follows.then_some(())
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Codes {
 const FAST: u32 = 11;
 const AHEAD: u32 = 12;
 /// As the number of the next value: there is none, the block said so.
-const ENDED: u32 = 65;
+const ENDED: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Default)]
 struct Code {
@@ -175,5 +175,27 @@ impl Codes {
             n += 1;
         }
         (n == 64).then_some(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One value too many is no end of the block.
+    #[test]
+    fn a_block_of_65_values_is_given_up() {
+        let mut counts = [0; 16];
+        counts[0] = 1;
+        // One code of one bit: 15 zeros and a value of one bit. Four of them go one beyond the block.
+        let codes = Codes::of_details(&counts, &[0xf1]).expect("a table");
+        let coded = vec![0; 64];
+        let begin = || {
+            let mut bits = Bits::new(&coded, 0);
+            bits.load().expect("it reads");
+            bits
+        };
+        assert!(codes.step_over(&mut begin()).is_none());
+        assert!(codes.read_three(&mut begin()).is_none());
     }
 }
